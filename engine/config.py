@@ -1,0 +1,41 @@
+"""How an engine is set up. Few fields; everything else follows from the model and the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Quantization = Literal["auto", "none", "int8"]
+
+PROMPT_BUDGET = 8192
+"""Tokens of prompt and canvas together, whatever the model could take."""
+CANVAS_LIMIT = 256
+"""Tokens in one canvas, anchors included."""
+CANVAS_SIZES = (16, 32, 64, 128, 256)
+"""Canvases are padded to one of these, so that a device sees few shapes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Everything `engine.load` needs."""
+
+    model: str = "bundled"
+    """A name from the table in `engine.models`, or a folder with weights."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    quantization: Quantization = "auto"
+    """`auto`: int8 on a CPU that is faster for it, none on CUDA."""
+    threads: int | None = None
+    """CPU threads for the model. None: torch decides."""
+    max_steps: int | None = None
+    """Most denoising steps a canvas. None: the model's own default."""
+    budget: int = PROMPT_BUDGET
+    """Tokens of prompt and canvas together."""
+    background_prompt: bool = True
+    """Grow the prompt's cache while nobody waits (matters on a CPU, where encoding is slow)."""
+
+    def __post_init__(self) -> None:
+        if not CANVAS_LIMIT < self.budget <= PROMPT_BUDGET:
+            raise ValueError(
+                f"budget must be more than {CANVAS_LIMIT} and at most {PROMPT_BUDGET}, not {self.budget}"
+            )

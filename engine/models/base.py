@@ -1,0 +1,85 @@
+"""The contract every model keeps: what it is (`ModelSpec`) and its two calls (`DenoisingModel`).
+
+After DiffusionGemma's own protocol: a causal prompt whose keys and values are exact, and a canvas
+that reads them and writes none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+Noise = Literal["mask", "uniform"]
+Order = Literal["any", "left_to_right"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What the loop must know of a model. Read from its `config.json`, never from file names."""
+
+    name: str
+    noise: Noise
+    """`mask`: absorbing, free slots start as `mask_id`. `uniform`: they start as random tokens."""
+    order: Order
+    """`any`: the canvas is bidirectional and every free slot may be accepted in a step.
+    `left_to_right`: the canvas is causal (a model not yet trained to infill)."""
+    shift: bool
+    """True: the row at position i predicts the token at i+1, as autoregressive models do."""
+    vocab_size: int
+    context_length: int
+    """Most tokens of prompt and canvas together."""
+    eos_ids: tuple[int, ...]
+    mask_id: int | None = None
+    delete_id: int | None = None
+    """The token of a slot that is not needed, where the model was trained to say so."""
+    bos_id: int | None = None
+    forbidden_ids: tuple[int, ...] = ()
+    """Never sampled: other special tokens."""
+    licence: str = ""
+    max_steps: int = 48
+
+    def __post_init__(self) -> None:
+        if self.noise == "mask" and self.mask_id is None:
+            raise ValueError(f"model {self.name!r} has absorbing noise but no mask_id")
+
+
+class KV(Protocol):
+    """Keys and values of one prompt. Grows at its end, and can be rolled back."""
+
+    @property
+    def length(self) -> int:
+        """Prompt tokens held."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def truncate(self, length: int) -> None:
+        """Forget everything from `length` on. O(1); needs 0 <= length <= self.length."""
+
+
+class DenoisingModel(Protocol):
+    """Two calls. Both run under `torch.inference_mode()` and are not thread-safe."""
+
+    spec: ModelSpec
+    device: torch.device
+
+    def new_kv(self) -> KV:
+        """An empty cache that can grow to `spec.context_length`; memory is used as it grows."""
+
+    def encode(self, ids: Tensor, kv: KV) -> None:
+        """Causal. Append the keys and values of `ids` ([n] int64) to `kv`."""
+
+    def denoise(self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None) -> Tensor:
+        """Logits for the wanted canvas positions; `kv` keeps its length.
+
+        canvas: [B, C] int64, B variants over the one prompt in `kv`; C <= 256. Canvas position 0
+            follows the prompt's last token.
+        rows: [B, R] int64, the positions whose token is asked for, ascending in each line. A model
+            with `spec.shift` answers position p from its row p-1, so there 0 < p. Lines that need
+            fewer than R repeat their last position.
+        signal: the last step's self-conditioning, for a model that has it.
+        Returns float32 [B, R, vocab_size].
+        """

@@ -1,0 +1,185 @@
+"""The door between the text side and the token side.
+
+Everything the two halves say to each other is in this file: what to fill, how it stands, how it
+ended. It knows text and seconds; it knows no editor, no token and no tensor, and imports only the
+standard library, so that the language server starts without waiting for torch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+
+class EngineError(Exception):
+    """Something the user can mend. The message says what is wrong and what to do about it."""
+
+
+class Cancelled(Exception):  # noqa: N818 - it is an outcome, not a fault
+    """The request was cancelled, or a newer one for the same document took its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """Text from elsewhere that may help, e.g. a definition from another file."""
+
+    text: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InfillRequest:
+    """Fill the gaps of one text: `prefix ‸ between[0] ‸ between[1] … ‸ suffix`.
+
+    There are `len(between) + 1` gaps. Texts are whole; the engine alone decides how many tokens of
+    them fit (nothing outside the engine counts tokens).
+    """
+
+    prefix: str
+    suffix: str = ""
+    between: tuple[str, ...] = ()
+    path: str = ""
+    """Shown to the model, e.g. `src/app.py`. Never used to find out anything else."""
+    language: str = ""
+    snippets: tuple[Snippet, ...] = ()
+    """Most stable first: what changes with every keystroke must come last, or the cache dies."""
+    document: str = ""
+    """Key for newest-wins: a request displaces older ones with the same key. Empty: none."""
+    single_line: bool = False
+    """The fill holds no line break; the gap closes where the line ends."""
+    max_tokens: int | None = None
+    """Most tokens in one gap. None: the length strategy of the model decides."""
+    variants: int = 1
+    """How many different fills to make over one prompt. The first is greedy, the others sampled."""
+    seed: int = 0
+    """The same seed, request and device give the same fills."""
+    deadline: float | None = None
+    """Seconds from `submit`. When they are over, the best draft so far is the answer."""
+    is_complete: Callable[[str], bool] | None = None
+    """Asked after each step with the text settled so far from the gap's start (first gap): true
+    when more of it would be cut away anyway. Called on the engine's thread; must be pure."""
+
+    def __post_init__(self) -> None:
+        if self.variants < 1:
+            raise ValueError(f"variants must be at least 1, not {self.variants}")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, not {self.max_tokens}")
+
+
+class Stop(Enum):
+    """Why a fill ended."""
+
+    RUNNING = "running"
+    STABLE = "stable"  # every row is settled: the model has nothing to change
+    COMPLETE = "complete"  # `is_complete` said so, or the model closed the gap itself
+    LENGTH = "length"  # max_tokens or the step limit is reached
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One canvas position as a person may look at it."""
+
+    text: str
+    confidence: float
+    """Probability the model gives this token; 1.0 for an anchor, 0.0 while nothing stands here."""
+    free: bool
+    """False for an anchor."""
+    settled: bool
+    """False while the position is still noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One variant: the text for each gap."""
+
+    texts: tuple[str, ...]
+    confidence: float
+    """Geometric mean probability of its tokens, 0 to 1."""
+    tokens: tuple[Token, ...] = ()
+    """The canvas, anchors included, for drawing; only the current block of a long fill."""
+
+    @property
+    def text(self) -> str:
+        """The first gap's text: all there is, for a request with one gap."""
+        return self.texts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a fill cost. Counts are tokens; times are milliseconds by stage."""
+
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    """Of `prompt_tokens`, those whose keys and values were already there."""
+    dropped_tokens: int = 0
+    """Of the text offered, what did not fit the budget, or not yet the deadline."""
+    canvas_tokens: int = 0
+    steps: int = 0
+    forwards: int = 0
+    ms: dict[str, float] = field(default_factory=dict)
+    """Keys: queue, prompt, encode, denoise, total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """All variants after one step, best first once `stop` is not RUNNING."""
+
+    step: int
+    fills: tuple[Fill, ...]
+    stop: Stop
+    stats: Stats
+
+    @property
+    def final(self) -> bool:
+        return self.stop is not Stop.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What was loaded, for `doctor`, `--json` and the status line."""
+
+    model: str
+    device: str
+    dtype: str
+    order: str
+    """`any`: refines all positions at once. `left_to_right`: one position a step."""
+    licence: str
+    parameters: int
+    weights_bytes: int
+    context_tokens: int
+    canvas_tokens: int
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A submitted request. `result` ends with the final Draft, `Cancelled` or `EngineError`."""
+
+    result: Future[Draft]
+    cancelled: threading.Event
+
+    def cancel(self) -> None:
+        """Ask it to stop. At most one forward more is run; `result` then raises Cancelled."""
+        self.cancelled.set()
+        self.result.cancel()
+
+
+class InfillEngine(Protocol):
+    """What the text side may ask of an engine. `engine.load` makes one; tests have a fake."""
+
+    @property
+    def ready(self) -> Future[EngineInfo]:
+        """Ends when the model is loaded, or with EngineError when it cannot be."""
+
+    def submit(
+        self, request: InfillRequest, on_draft: Callable[[Draft], None] | None = None
+    ) -> Job:
+        """Queue a request. Returns at once. `on_draft` is called on the engine's thread."""
+
+    def close(self) -> None:
+        """Cancel everything and end the thread. Safe to call twice."""
