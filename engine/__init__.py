@@ -3,6 +3,8 @@
 `load(config)` starts a worker thread and returns at once; torch is imported on that thread.
 """
 
+from collections.abc import Callable
+
 from engine.config import EngineConfig
 from engine.request import (
     Cancelled,
@@ -37,8 +39,13 @@ __all__ = [
 ]
 
 
-def load(config: EngineConfig | None = None) -> InfillEngine:
-    """Start an engine. Wait for `.ready` to know whether its model could be loaded."""
+def load(
+    config: EngineConfig | None = None, on_progress: Callable[[float, str], None] | None = None
+) -> InfillEngine:
+    """Start an engine. Wait for `.ready` to know whether its model could be loaded.
+
+    `on_progress(share, what)`, share 0 to 1, is called on the engine's thread while it loads.
+    """
     from engine.worker import Worker
 
-    return Worker(config or EngineConfig())
+    return Worker(config or EngineConfig(), on_progress)

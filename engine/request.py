@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -111,12 +112,12 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What a fill cost. Counts are tokens; times are milliseconds by stage."""
+    """What a fill cost. Times are milliseconds by stage."""
 
     prompt_tokens: int = 0
     reused_tokens: int = 0
     """Of `prompt_tokens`, those whose keys and values were already there."""
-    dropped_tokens: int = 0
+    dropped_chars: int = 0
     """Of the text offered, what did not fit the budget, or not yet the deadline."""
     canvas_tokens: int = 0
     steps: int = 0
@@ -163,10 +164,11 @@ class Job:
     result: Future[Draft]
     cancelled: threading.Event
 
-    def cancel(self) -> None:
-        """Ask it to stop. At most one forward more is run; `result` then raises Cancelled."""
+    def cancel(self, why: str = "the request was cancelled") -> None:
+        """Whoever waits for `result` gets Cancelled at once; at most one forward more is run."""
         self.cancelled.set()
-        self.result.cancel()
+        with suppress(InvalidStateError):
+            self.result.set_exception(Cancelled(why))
 
 
 class InfillEngine(Protocol):

@@ -38,6 +38,10 @@ class ModelSpec:
     bos_id: int | None = None
     forbidden_ids: tuple[int, ...] = ()
     """Never sampled: other special tokens."""
+    suffix_in_prompt: bool = False
+    """True: trained with the text after the gap standing before the text that precedes it."""
+    separator_id: int | None = None
+    """Stands before each piece of the prompt. None: pieces are joined by a blank line."""
     licence: str = ""
     max_steps: int = 48
 

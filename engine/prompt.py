@@ -1,0 +1,151 @@
+"""From pieces of text to the token ids that the model reads before the canvas.
+
+The order is fixed so that the prompt cache lives: snippets and far suffix, which seldom change,
+stand first; the prefix, which changes with every key, stands last. What does not fit is dropped in
+this order: snippets, the far end of the suffix, the far end of the prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.models.base import ModelSpec
+from engine.request import InfillRequest
+from engine.tokenizer import Tokenizer
+
+CHARS_PER_TOKEN = 6
+"""More than code has on average (about 3), so that a window of this many holds enough tokens."""
+SUFFIX_SHARE = 0.25
+SNIPPET_SHARE = 0.25
+"""Most of the room that the far suffix, and all snippets together, may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What `encode` reads, and what the canvas needs to join on to it."""
+
+    ids: list[int]
+    left: list[int]
+    """The prefix's last tokens: they stand in the canvas as its left anchor, not in `ids`."""
+    heal: bytes
+    """The prefix's very end, taken back: the first gap's text must begin with it (`heal`)."""
+    dropped_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of the document's text that is kept or dropped whole."""
+
+    ids: tuple[int, ...]
+    chars: int
+    line: int
+    """Line breaks before its end, counted from the start of the document."""
+
+
+class PromptPieces:
+    """One request's text as token ids; `cut` makes a prompt of any size of it, cheaply."""
+
+    def __init__(self, request: InfillRequest, tokenizer: Tokenizer, spec: ModelSpec, room: int):
+        """`room`: the largest that `cut` will be asked for, so no more text is tokenized."""
+        self._spec = spec
+        self._separator = [spec.separator_id] if spec.separator_id is not None else []
+        self._joint = self._separator or list(tokenizer.encode("\n\n"))
+        kept, self._heal = heal(request.prefix, tokenizer)
+        self._prefix_chars = len(kept)
+        self._prefix = prefix_pieces(kept, tokenizer, room)
+        self._suffix = (
+            suffix_pieces(request.suffix, tokenizer, int(room * SUFFIX_SHARE))
+            if spec.suffix_in_prompt
+            else []
+        )
+        self._snippets = [
+            (tokenizer.encode(snippet.text), len(snippet.text)) for snippet in request.snippets
+        ]
+        self._start = [spec.bos_id if spec.bos_id is not None else spec.eos_ids[0]]
+
+    def cut(self, room: int) -> Prompt:
+        """The most useful `room` tokens, `left` included. `room` is at least 1."""
+        suffix: list[int] = []
+        for piece in self._suffix:
+            if len(suffix) + len(piece.ids) > room * SUFFIX_SHARE:
+                break
+            suffix.extend(piece.ids)
+        snippets: list[int] = []
+        dropped = 0
+        for ids, chars in self._snippets:
+            if len(snippets) + len(ids) + len(self._joint) > room * SNIPPET_SHARE:
+                dropped += chars
+                continue
+            snippets += [*self._separator, *ids, *([] if self._separator else self._joint)]
+        head = snippets + (self._separator + suffix + self._separator if suffix else [])
+        prefix, chars = fit_end(self._prefix, room - len(head) - len(self._start))
+        whole = chars == self._prefix_chars
+        ids = ([*head, *self._start, *prefix] if whole else [*head, *prefix])[-room:] or self._start
+        return Prompt(ids[:-1], ids[-1:], self._heal, dropped + self._prefix_chars - chars)
+
+
+def heal(prefix: str, tokenizer: Tokenizer) -> tuple[str, bytes]:
+    """Split the prefix before its last token, which the fill then has to begin with.
+
+    A cursor inside a word (`pri‸`) or behind an indentation cuts a token in two, and the model has
+    never seen what follows such a stump. Taking the last token back and allowing only tokens that
+    begin with its text lets the model choose `print`, and costs nothing where the cut was clean.
+    Of a run of white space only the last character is taken: the rest is how indentation before a
+    word is tokenized anyway.
+    """
+    if not prefix:
+        return prefix, b""
+    if prefix[-1].isspace():
+        clean_line = prefix[-1] == "\n" and not prefix[-2:-1].isspace()
+        end = "" if clean_line else prefix[-1]
+    else:
+        last = tokenizer.encode(tokenizer.chunks(prefix[-256:])[-1])[-1]
+        text = tokenizer.token_bytes(last).decode("utf-8", errors="replace")
+        end = text if prefix.endswith(text) else ""
+    return prefix[: len(prefix) - len(end)], end.encode()
+
+
+def prefix_pieces(prefix: str, tokenizer: Tokenizer, room: int) -> list[Piece]:
+    """The prefix's end, at least `room` tokens of it where it has them, in reading order."""
+    start = max(0, len(prefix) - room * CHARS_PER_TOKEN)
+    line = prefix.count("\n", 0, start)
+    pieces = []
+    for chunk in tokenizer.chunks(prefix[start:]):
+        line += chunk.count("\n")
+        pieces.append(Piece(tokenizer.encode_chunk(chunk), len(chunk), line))
+    # A window that starts inside the text starts inside a line: its first piece is a stump.
+    return pieces[1:] if start and len(pieces) > 1 else pieces
+
+
+def suffix_pieces(suffix: str, tokenizer: Tokenizer, room: int) -> list[Piece]:
+    """The suffix's start, at most about `room` tokens of it."""
+    chunks = tokenizer.chunks(suffix[: room * CHARS_PER_TOKEN])
+    pieces = [Piece(tokenizer.encode_chunk(chunk), len(chunk), 0) for chunk in chunks]
+    return pieces[:-1] if len(suffix) > room * CHARS_PER_TOKEN and len(pieces) > 1 else pieces
+
+
+def fit_end(pieces: list[Piece], room: int) -> tuple[list[int], int]:
+    """The longest end of `pieces` in `room` tokens that starts where it also will start after the
+    next keys: at a multiple of a number of lines. Otherwise each new line would move the prompt's
+    start and nothing in the cache could be reused.
+
+    Returns the ids and the characters they stand for.
+    """
+    block = 1 << max(2, (room // 40).bit_length() - 1)  # lines in about a quarter of the room
+    first, tokens = len(pieces), 0
+    while first > 0 and tokens + len(pieces[first - 1].ids) <= room:
+        first -= 1
+        tokens += len(pieces[first].ids)
+    if first > 0:
+        stable = first
+        while stable < len(pieces) and (
+            pieces[stable].line // block == pieces[stable - 1].line // block
+        ):
+            stable += 1
+        first = stable if stable < len(pieces) else first
+    if first == len(pieces) and pieces:  # one line is longer than the room: keep its end
+        last = pieces[-1]
+        ids = list(last.ids[-room:])
+        return ids, round(last.chars * len(ids) / len(last.ids))
+    kept = pieces[first:]
+    return [i for piece in kept for i in piece.ids], sum(piece.chars for piece in kept)
