@@ -67,8 +67,11 @@ class KV(Protocol):
 class DenoisingModel(Protocol):
     """Two calls. Both run under `torch.inference_mode()` and are not thread-safe."""
 
-    spec: ModelSpec
-    device: torch.device
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @property
+    def device(self) -> torch.device: ...
 
     def new_kv(self) -> KV:
         """An empty cache that can grow to `spec.context_length`; memory is used as it grows."""

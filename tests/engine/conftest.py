@@ -1,0 +1,67 @@
+"""Tiny random models, one of each kind, for every test of the engine."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine.models.base import ModelSpec, Noise, Order
+from engine.models.block_llama import BlockLlama, BlockLlamaConfig
+
+TINY_VOCABULARY = 272
+"""256 ordinary ids, then specials: 256 mask, 257 delete, 258 end of text, 259 begin, the rest unused."""
+
+
+def tiny_model(
+    noise: Noise, order: Order, shift: bool, delete: bool = False, seed: int = 0
+) -> BlockLlama:
+    """Two layers of width 32, float32, random but the same for the same `seed`."""
+    spec = ModelSpec(
+        name=f"tiny-{noise}-{order}",
+        noise=noise,
+        order=order,
+        shift=shift,
+        vocab_size=TINY_VOCABULARY,
+        context_length=2048,
+        eos_ids=(258,),
+        mask_id=256 if noise == "mask" else None,
+        delete_id=257 if delete else None,
+        bos_id=259,
+        forbidden_ids=tuple(range(259, TINY_VOCABULARY)),
+        licence="Apache-2.0",
+    )
+    config = BlockLlamaConfig(
+        layers=2,
+        width=32,
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        inner=64,
+        rotary_base=100_000.0,
+        norm_epsilon=1e-5,
+        spec=spec,
+    )
+    model = BlockLlama(config).eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            # Wide enough that the logits differ clearly from one another.
+            parameter.normal_(0.0, 1.5 * parameter.shape[1] ** -0.5, generator=generator)
+        else:
+            parameter.uniform_(0.5, 1.5, generator=generator)
+    return model
+
+
+@pytest.fixture(scope="session")
+def tiny_mask_model() -> BlockLlama:
+    return tiny_model("mask", "any", shift=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_uniform_model() -> BlockLlama:
+    return tiny_model("uniform", "any", shift=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_causal_model() -> BlockLlama:
+    return tiny_model("mask", "left_to_right", shift=True)
