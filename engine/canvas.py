@@ -2,7 +2,7 @@
 
 Layout: `[left anchor][slots of gap 0]([between][slots of gap 1])…[right anchor]`, at most 256
 tokens. Training lays out its examples with the same functions, so nothing here knows a request, a
-device's clock, a model's weights or how slots are filled.
+model's weights or how slots are filled. Shapes: B variants, C positions, F free positions.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.config import CANVAS_LIMIT
 from engine.models.base import ModelSpec
 
 
@@ -30,21 +31,21 @@ class Canvas:
     @property
     def size(self) -> int:
         """C, the tokens of the canvas, anchors included."""
-        raise NotImplementedError
+        return self.ids.shape[0]
 
     @property
     def gaps(self) -> int:
         """How many gaps there are."""
-        raise NotImplementedError
+        return int(self.gap.max()) + 1
 
     @property
     def slots(self) -> Tensor:
         """[F] int64, the free positions, ascending."""
-        raise NotImplementedError
+        return self.free.nonzero().squeeze(1)
 
     def to(self, device: torch.device) -> Canvas:
         """The same canvas on another device."""
-        raise NotImplementedError
+        return Canvas(self.ids.to(device), self.free.to(device), self.gap.to(device))
 
 
 def build(
@@ -63,28 +64,78 @@ def build(
     generator: draws the noise of a model with uniform noise, which needs it; mask noise needs none.
     Raises ValueError, with the numbers, when this is not a canvas.
     """
-    raise NotImplementedError
+    if not gaps or min(gaps) < 1:
+        raise ValueError(f"every gap needs at least 1 slot, not {list(gaps)}")
+    if len(between) != len(gaps) - 1:
+        raise ValueError(f"{len(gaps)} gaps have {len(gaps) - 1} texts between, not {len(between)}")
+    if spec.shift and not left:
+        raise ValueError(f"model {spec.name!r} predicts the next token: it needs a left anchor")
+
+    ids, gap = list(left), [-1] * len(left)
+    for index, slots in enumerate(gaps):
+        after = right if index == len(between) else between[index]
+        ids += [0] * slots + list(after)
+        gap += [index] * slots + [-1] * len(after)
+    if len(ids) > CANVAS_LIMIT:
+        raise ValueError(
+            f"{len(ids)} tokens do not fit a canvas of {CANVAS_LIMIT}: "
+            f"{sum(gaps)} slots and {len(ids) - sum(gaps)} anchored"
+        )
+
+    device = generator.device if generator is not None else torch.device("cpu")
+    gap_of = torch.tensor(gap, device=device)
+    anchored = Canvas(torch.tensor(ids, device=device), gap_of >= 0, gap_of)
+    return Canvas(noisy(anchored, spec, generator), anchored.free, anchored.gap)
+
+
+def noisy(canvas: Canvas, spec: ModelSpec, generator: torch.Generator | None) -> Tensor:
+    """[C] ids: the anchors of `canvas`, and pure noise in its slots."""
+    if spec.noise == "mask":
+        assert spec.mask_id is not None  # ModelSpec holds that
+        return canvas.ids.masked_fill(canvas.free, spec.mask_id)
+    if generator is None:
+        raise ValueError(f"model {spec.name!r} has uniform noise: it needs a generator")
+    noise = torch.randint(
+        spec.vocab_size, (1, canvas.size), generator=generator, device=canvas.ids.device
+    )
+    return clamp(noise, canvas)[0]
 
 
 def clamp(ids: Tensor, canvas: Canvas) -> Tensor:
     """`ids` [B, C] with every anchor put back."""
-    raise NotImplementedError
+    return torch.where(canvas.free, ids, canvas.ids)
+
+
+def reached(flags: Tensor, canvas: Canvas) -> Tensor:
+    """[B, C] bool: the slots at and after the first of `flags` [B, C] in their own gap."""
+    order = torch.arange(canvas.size, device=canvas.free.device)
+    # [C, C]: position i is not after position j, and both are slots of one gap.
+    reaches = (order[:, None] <= order) & (canvas.gap[:, None] == canvas.gap) & canvas.free
+    return (flags.float() @ reaches.float()) > 0
+
+
+def kept(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> Tensor:
+    """[B, C] bool: the slots whose ids are text, which is what `read` returns.
+
+    Each gap is cut at its first end-of-text and at its first mask (nothing is known from there on);
+    delete tokens are left out.
+    """
+    ends = (*spec.eos_ids, *(() if spec.mask_id is None else (spec.mask_id,)))
+    text = canvas.free & ~reached(_any_of(ids, ends), canvas)
+    return text if spec.delete_id is None else text & (ids != spec.delete_id)
 
 
 def read(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> list[list[list[int]]]:
-    """For each variant, for each gap, the ids that `ids` [B, C] says.
-
-    Cut at the gap's first end-of-text and at its first mask (nothing is known from there on);
-    delete tokens are left out.
-    """
-    raise NotImplementedError
+    """For each variant, for each gap, the ids that `ids` [B, C] says: those at `kept`."""
+    return _by_gap(ids, kept(ids, canvas, spec), canvas)
 
 
 def settled_head(
     ids: Tensor, settled: Tensor, canvas: Canvas, spec: ModelSpec, gap: int = 0
 ) -> list[list[int]]:
     """For each variant, what `read` gives for one gap, up to its first slot that is still noise."""
-    raise NotImplementedError
+    head = kept(ids, canvas, spec) & ~reached(~settled, canvas)
+    return [row[gap] for row in _by_gap(ids, head, canvas)]
 
 
 def closed(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> list[list[bool]]:
@@ -93,4 +144,18 @@ def closed(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> list[list[bool]]:
     True when `ids` [B, C] hold an end-of-text or a delete token there. Where false, the text may go
     on in another block.
     """
-    raise NotImplementedError
+    ends = (*spec.eos_ids, *(() if spec.delete_id is None else (spec.delete_id,)))
+    flags = _any_of(ids, ends)
+    return [[bool(row[canvas.gap == gap].any()) for gap in range(canvas.gaps)] for row in flags]
+
+
+def _any_of(ids: Tensor, wanted: Sequence[int]) -> Tensor:
+    return torch.isin(ids, torch.tensor(wanted, dtype=ids.dtype, device=ids.device))
+
+
+def _by_gap(ids: Tensor, chosen: Tensor, canvas: Canvas) -> list[list[list[int]]]:
+    """The chosen [B, C] of `ids` [B, C], for each variant and gap."""
+    return [
+        [row[mask & (canvas.gap == gap)].tolist() for gap in range(canvas.gaps)]
+        for row, mask in zip(ids, chosen, strict=True)
+    ]

@@ -12,8 +12,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.canvas import Canvas
-from engine.sampler import Constraint, Sampling
+from engine.canvas import Canvas, clamp, reached
+from engine.sampler import (
+    Constraint,
+    MaskSampling,
+    MaskState,
+    Sampling,
+    UniformSampling,
+    accept_masked,
+    close_gaps,
+    constrain,
+    sample_uniform,
+)
+from engine.stopping import nothing_masked, stable_and_confident
 
 Forward = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(canvas [B, C], rows [B, R], signal or None) → logits [B, R, V]."""
@@ -32,9 +43,14 @@ class Step:
     """[B, C] float32. Probability of the token when it was accepted; 0 where still noise, 1 at
     anchors."""
     settled: Tensor
-    """[B, C] bool. False: still noise. All true in the step that used up `max_steps`."""
+    """[B, C] bool. False: still noise. All true once a row is done or the steps are used up."""
     done: Tensor
     """[B] bool. The row is finished and will not change any more."""
+
+    @property
+    def forwards(self) -> int:
+        """How many the draft has cost so far."""
+        return self.index + 1
 
 
 def denoise(
@@ -54,8 +70,107 @@ def denoise(
         a left-to-right model the leftmost masked one of each variant (R = 1). Its third argument is
         the last step's scaled logits [B, R, V] (uniform noise only, None in the first step).
     generator: on the canvas's device. The same seed gives the same steps.
-    bans: [V], added to the logits; the mask id is always banned.
+    bans: [V], added to the logits; `sampler.bans_for` makes them. Under absorbing noise they are
+        needed, and must ban the mask id: a mask is not an answer.
     max_steps: most forwards. A left-to-right model makes as many as it has slots, if that is more.
     Ends when every row is done or the forwards are used up, whichever comes first.
     """
-    raise NotImplementedError
+    if variants < 1 or max_steps < 1:
+        raise ValueError(f"needs at least 1 variant and 1 step, not {variants} and {max_steps}")
+    slots = canvas.slots.expand(variants, -1)  # [B, F]
+
+    def logits_at(ids: Tensor, rows: Tensor, signal: Tensor | None) -> Tensor:
+        return constrain(forward(ids, rows, signal), rows, bans, constraints)
+
+    if isinstance(sampling, MaskSampling):
+        if bans is None or bans[sampling.mask_id] > -torch.inf:
+            raise ValueError(f"the bans must ban the mask id, {sampling.mask_id}")
+        return _absorbing(logits_at, canvas, slots, sampling, generator, max_steps)
+    return _uniform(logits_at, canvas, slots, sampling, generator, max_steps)
+
+
+def _absorbing(
+    logits_at: Forward,
+    canvas: Canvas,
+    slots: Tensor,
+    sampling: MaskSampling,
+    generator: torch.Generator,
+    max_steps: int,
+) -> Iterator[Step]:
+    variants, one_by_one = slots.shape[0], sampling.order == "left_to_right"
+    steps = max(max_steps, slots.shape[1]) if one_by_one else max_steps
+    temperatures = [0.0] + [sampling.temperature] * (variants - 1)
+    anchored = (~canvas.free).repeat(variants, 1)
+    state = MaskState(
+        canvas.ids.repeat(variants, 1), anchored, anchored.float(), torch.zeros_like(anchored)
+    )
+    for index in range(steps):
+        rows = _leftmost_masked(state.settled, slots) if one_by_one else slots
+        logits = logits_at(state.ids, rows, None)
+        state, guess = accept_masked(
+            state, logits, rows, sampling, temperatures, steps - index, generator
+        )
+        if one_by_one and sampling.eos_ids:
+            ends = torch.isin(state.ids, state.ids.new_tensor(sampling.eos_ids))
+            state = close_gaps(state, reached(ends, canvas), sampling.eos_ids[0])
+        accepted = state.settled.gather(1, rows)
+        draft = torch.where(accepted, state.ids.gather(1, rows), guess)
+        done = nothing_masked(state.settled)
+        yield Step(index, state.ids.scatter(1, rows, draft), state.confidence, state.settled, done)
+        if done.all():
+            return
+
+
+def _uniform(
+    logits_at: Forward,
+    canvas: Canvas,
+    slots: Tensor,
+    sampling: UniformSampling,
+    generator: torch.Generator,
+    max_steps: int,
+) -> Iterator[Step]:
+    variants = slots.shape[0]
+    # The first variant starts from the canvas's own noise, each other from its own.
+    noise = torch.randint(
+        sampling.vocab_size, (variants, canvas.size), generator=generator, device=slots.device
+    )
+    noise[0] = canvas.ids
+    ids = clamp(noise, canvas)
+    signal = previous = last = None
+    for index in range(max_steps):
+        signal = logits_at(ids, slots, signal) / sampling.temperature(index, max_steps)
+        sample = sample_uniform(signal, sampling, generator)
+        stable = stable_and_confident(sample.guess, previous, sample.entropy, sampling.stop_entropy)
+        settled = sample.accepted | stable[:, None] | (index == max_steps - 1)
+        step = Step(
+            index,
+            ids.scatter(1, slots, sample.guess),
+            torch.ones_like(ids, dtype=torch.float32).scatter(
+                1, slots, sample.confidence * settled
+            ),
+            torch.ones_like(ids, dtype=torch.bool).scatter(1, slots, settled),
+            stable,
+        )
+        last = step if last is None else _freeze(last, step)
+        yield last
+        if last.done.all():
+            return
+        previous, ids = sample.guess, ids.scatter(1, slots, sample.ids)
+
+
+def _leftmost_masked(settled: Tensor, slots: Tensor) -> Tensor:
+    """[B, 1]: each row's first masked position; its last slot where none is left."""
+    first = (~settled).int().argmax(1, keepdim=True)
+    return torch.where(settled.all(1, keepdim=True), slots[:, -1:], first)
+
+
+def _freeze(last: Step, step: Step) -> Step:
+    """`step`, with the rows that were done before it as they were."""
+    done = last.done[:, None]
+    return Step(
+        step.index,
+        torch.where(done, last.ids, step.ids),
+        torch.where(done, last.confidence, step.confidence),
+        torch.where(done, last.settled, step.settled),
+        last.done | step.done,
+    )

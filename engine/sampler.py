@@ -1,14 +1,14 @@
 """Accept and renoise: one pure function for each kind of noise.
 
-Logits in, canvas out; what a step must know of the last one is passed in and returned. Works on the
-positions that were asked for, so it never sees an anchor, and on all variants at once. Knows no
-model, no loop and no text. Shapes: B variants, R asked positions, V vocabulary.
+Logits in, canvas out; what a step must know of the last one is passed in and returned. Only the
+positions that were asked for can change, so anchors are never seen. Knows no model, no loop and no
+text. Shapes: B variants, C canvas positions, R asked positions, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ class MaskSampling:
     mask_id: int
     order: Order = "any"
     eos_ids: tuple[int, ...] = ()
+    """Where one is accepted in left-to-right order, its gap is closed without further forwards."""
     temperature: float = 0.7
     """Of the variants after the first; the first is greedy."""
     threshold: float = 0.9
@@ -30,24 +31,30 @@ class MaskSampling:
     remask_below: float = 0.1
     """An accepted token whose fresh probability is less is masked again, once. 0: never."""
     left_bias: float = 0.0
-    """Taken from the confidence for each position further right, when the most confident slots are
-    chosen. 0: no preference. The threshold is not touched by it."""
+    """Taken from the confidence for each slot further right when the most confident are chosen.
+    0: no preference. The threshold is not touched by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UniformSampling:
-    """How a model with uniform noise is sampled. Defaults are DiffusionGemma's own.
+    """How a model with uniform noise is sampled. The defaults are DiffusionGemma's own.
 
-    Every variant follows the same temperatures, the first too: renoising needs samples."""
+    Every variant follows the same temperatures, the first too: renoising needs samples.
+    """
 
     vocab_size: int
     hottest: float = 0.8
-    """Temperature of the first step; falls linearly."""
+    """Temperature of the first step; falls linearly from there."""
     coldest: float = 0.4
+    """Never reached: the last of N steps is one N-th above it."""
     entropy_bound: float = 0.1
     """Nats. Positions are accepted, surest first, while the entropy before them is at most this."""
     stop_entropy: float = 0.005
-    """Nats. Mean over the free positions below which a draft that no longer changes is done."""
+    """Nats. Mean over the free positions below which a guess that no longer changes is done."""
+
+    def temperature(self, index: int, steps: int) -> float:
+        """Of step `index`, counted from 0, of `steps`."""
+        return self.coldest + (self.hottest - self.coldest) * (steps - index) / steps
 
 
 Sampling = MaskSampling | UniformSampling
@@ -55,19 +62,205 @@ Sampling = MaskSampling | UniformSampling
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One position may only become one of these ids. Stronger than a ban."""
+    """One canvas position may only become one of these ids. Stronger than a ban."""
 
     position: int
-    """Of the canvas."""
     ids: Tensor
     """[n] int64, n >= 1."""
+
+    def __post_init__(self) -> None:
+        if self.ids.numel() == 0:
+            raise ValueError(f"the constraint on canvas position {self.position} allows no id")
 
 
 def sampling_for(spec: ModelSpec) -> Sampling:
     """The defaults for a model."""
-    raise NotImplementedError
+    if spec.noise == "uniform":
+        return UniformSampling(spec.vocab_size)
+    assert spec.mask_id is not None  # ModelSpec holds that
+    return MaskSampling(spec.mask_id, spec.order, spec.eos_ids)
 
 
 def bans_for(spec: ModelSpec, more: Sequence[int] = ()) -> Tensor:
     """[V] float32 to add to logits: -inf at ids that are never sampled, and at `more`."""
-    raise NotImplementedError
+    never = [*spec.forbidden_ids, *more]
+    if spec.mask_id is not None:
+        never.append(spec.mask_id)
+    bans = torch.zeros(spec.vocab_size)
+    bans[never] = -torch.inf
+    return bans
+
+
+def constrain(
+    logits: Tensor, rows: Tensor, bans: Tensor | None, constraints: Sequence[Constraint]
+) -> Tensor:
+    """Logits [B, R, V] of the positions `rows` [B, R], with bans [V] and constraints applied."""
+    allowed = logits.clone() if bans is None else logits + bans
+    for constraint in constraints:
+        here = rows == constraint.position
+        ids = constraint.ids.to(logits.device)
+        given = logits[here]  # [n, V]
+        allowed[here] = torch.full_like(given, -torch.inf).index_copy(1, ids, given[:, ids])
+    return allowed
+
+
+def draw(probability: Tensor, generator: torch.Generator) -> Tensor:
+    """One id for each position: [B, R] int64 from [B, R, V], which need not add up to 1 exactly.
+
+    Inverts the cumulative sum, which takes one random number a position instead of one a token.
+    """
+    cumulative = probability.cumsum(-1)
+    total = cumulative[..., -1:]
+    point = total * torch.rand(total.shape, generator=generator, device=total.device)
+    drawn = torch.searchsorted(cumulative, point, right=True).clamp_(max=probability.shape[-1] - 1)
+    # Sums are rounded, so a point may fall on an id that has no probability at all.
+    possible = probability.gather(-1, drawn) > 0
+    return torch.where(possible, drawn, probability.argmax(-1, keepdim=True)).squeeze(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskState:
+    """A canvas under absorbing noise, between two steps. Each [B, C]."""
+
+    ids: Tensor
+    """`mask_id` where not settled."""
+    settled: Tensor
+    """bool. True at anchors."""
+    confidence: Tensor
+    """Probability at which the token was accepted; 0 where masked, 1 at anchors."""
+    corrected: Tensor
+    """bool. Has been masked again; it gets no third chance, so two tokens cannot take turns."""
+
+
+def accept_masked(
+    state: MaskState,
+    logits: Tensor,
+    rows: Tensor,
+    sampling: MaskSampling,
+    temperatures: Sequence[float],
+    steps_left: int,
+    generator: torch.Generator,
+) -> tuple[MaskState, Tensor]:
+    """Absorbing noise: accept what is sure, mask again what has become doubtful.
+
+    logits: [B, R, V] of the positions `rows` [B, R], each position at most once in a row.
+    temperatures: of each variant; 0 takes the most probable id.
+    steps_left: this one included. Accepts at least one in `steps_left` of the masked slots, the
+        most confident; so the last step accepts all of them and every row comes to its end.
+    Masks again at most half of a row's accepted slots, not in the last step, and none in a row
+    that had nothing masked: it is finished.
+    Returns the new state, and the most probable ids [B, R], masked or not.
+    """
+    ids, settled, corrected = (
+        each.gather(1, rows) for each in (state.ids, state.settled, state.corrected)
+    )
+    masked = ~settled
+    partition = logits.logsumexp(-1)  # [B, R]
+    guess = logits.argmax(-1)
+    token = _chosen(logits, guess, temperatures, generator)
+    confidence = _probability(logits, token, partition)
+
+    quota = (masked.sum(1, keepdim=True) + steps_left - 1) // steps_left
+    slot = torch.arange(rows.shape[1], device=rows.device)
+    rank = _rank(-confidence + sampling.left_bias * slot, masked)
+    accept = masked & ((confidence >= sampling.threshold) | (rank < quota))
+
+    again = torch.zeros_like(masked)
+    if steps_left > 1:
+        fresh = _probability(logits, ids, partition)
+        unfinished = masked.any(1, keepdim=True)
+        doubtful = settled & ~corrected & unfinished & (fresh < sampling.remask_below)
+        half = settled.sum(1, keepdim=True) // 2
+        again = doubtful & (_rank(fresh, doubtful) < half)
+
+    now = (settled | accept) & ~again
+    held = state.confidence.gather(1, rows)
+    changed = MaskState(
+        ids=torch.where(accept, token, ids).masked_fill(again, sampling.mask_id),
+        settled=now,
+        confidence=torch.where(accept, confidence, held).masked_fill(again, 0.0),
+        corrected=corrected | again,
+    )
+    return _put(state, rows, changed), guess
+
+
+def close_gaps(state: MaskState, ended: Tensor, eos_id: int) -> MaskState:
+    """Settle the masked slots of `ended` [B, C] as end-of-text: nothing is to follow there."""
+    close = ended & ~state.settled
+    return replace(
+        state,
+        ids=state.ids.masked_fill(close, eos_id),
+        settled=state.settled | close,
+        confidence=state.confidence.masked_fill(close, 1.0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UniformSample:
+    """What one step made of the asked positions. Each [B, R]."""
+
+    ids: Tensor
+    """The next canvas: accepted samples, and fresh noise everywhere else."""
+    guess: Tensor
+    """The most probable ids. These, not the samples, are the draft."""
+    accepted: Tensor
+    """bool. Holds for this step only: an accepted position may be renoised in the next."""
+    confidence: Tensor
+    """Probability of the guess, at the step's temperature."""
+    entropy: Tensor
+    """Nats, at the step's temperature."""
+
+
+def sample_uniform(
+    logits: Tensor, sampling: UniformSampling, generator: torch.Generator
+) -> UniformSample:
+    """Uniform noise: accept the surest positions of each row, renoise all others.
+
+    logits: [B, R, V], already divided by the step's temperature; R holds every free position and
+    no anchor, whose zero entropy would be accepted for free but says nothing.
+    The noise is uniform over the whole vocabulary, banned ids too, as the model saw it in training.
+    """
+    probability = logits.softmax(-1)
+    confidence, guess = probability.max(-1)
+    entropy = torch.special.entr(probability).sum(-1)
+    token = draw(probability, generator)
+
+    order = entropy.argsort(dim=1, stable=True)
+    ascending = entropy.gather(1, order)
+    within = ascending.cumsum(1) - ascending <= sampling.entropy_bound
+    accepted = torch.zeros_like(within).scatter(1, order, within)
+    noise = torch.randint(
+        sampling.vocab_size, token.shape, generator=generator, device=token.device
+    )
+    return UniformSample(torch.where(accepted, token, noise), guess, accepted, confidence, entropy)
+
+
+def _chosen(
+    logits: Tensor, guess: Tensor, temperatures: Sequence[float], generator: torch.Generator
+) -> Tensor:
+    """[B, R]: the guess in greedy rows, a sample of logits [B, R, V] in the others."""
+    warm = [row for row, temperature in enumerate(temperatures) if temperature > 0]
+    if not warm:
+        return guess
+    heat = logits.new_tensor([temperatures[row] for row in warm])
+    sampled = draw((logits[warm] / heat[:, None, None]).softmax(-1), generator)
+    return guess.index_copy(0, torch.tensor(warm, device=guess.device), sampled)
+
+
+def _probability(logits: Tensor, ids: Tensor, partition: Tensor) -> Tensor:
+    """[B, R]: softmax of logits [B, R, V] at ids [B, R], without the whole softmax."""
+    return (logits.gather(2, ids[:, :, None]).squeeze(2) - partition).exp()
+
+
+def _rank(score: Tensor, among: Tensor) -> Tensor:
+    """[B, R]: 0 for the lowest score of those in `among`; the leftmost of equals first."""
+    return score.masked_fill(~among, torch.inf).argsort(dim=1, stable=True).argsort(dim=1)
+
+
+def _put(state: MaskState, rows: Tensor, changed: MaskState) -> MaskState:
+    return MaskState(
+        state.ids.scatter(1, rows, changed.ids),
+        state.settled.scatter(1, rows, changed.settled),
+        state.confidence.scatter(1, rows, changed.confidence),
+        state.corrected.scatter(1, rows, changed.corrected),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -14,9 +15,11 @@ def stable_and_confident(
         was none, so nothing is stable).
     entropy: [B, R] nats, at the free positions only: anchors would dilute the mean.
     """
-    raise NotImplementedError
+    if previous is None:
+        return torch.zeros(guess.shape[0], dtype=torch.bool, device=guess.device)
+    return (guess == previous).all(1) & (entropy.mean(1) < stop_entropy)
 
 
 def nothing_masked(settled: Tensor) -> Tensor:
-    """Absorbing noise: [B] bool, no slot of `settled` [B, R] is masked, nor was masked again."""
-    raise NotImplementedError
+    """Absorbing noise: [B] bool, no position of `settled` [B, C] is masked, nor masked again."""
+    return settled.all(1)
