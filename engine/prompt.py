@@ -77,10 +77,12 @@ class PromptPieces:
                 dropped += chars
                 continue
             snippets += [*self._separator, *ids, *([] if self._separator else self._joint)]
-        head = snippets + (self._separator + suffix + self._separator if suffix else [])
+        if suffix:
+            suffix = self._separator + suffix
+        head = snippets + suffix + (self._separator if snippets or suffix else [])
         prefix, chars = fit_end(self._prefix, room - len(head) - len(self._start))
         whole = chars == self._prefix_chars
-        ids = ([*head, *self._start, *prefix] if whole else [*head, *prefix])[-room:] or self._start
+        ids = [*head, *(self._start if whole else []), *prefix][-room:] or self._start
         return Prompt(ids[:-1], ids[-1:], self._heal, dropped + self._prefix_chars - chars)
 
 

@@ -29,7 +29,9 @@ class PromptCache:
     that could be afforded at once, and the whole one that grows meanwhile), and people switch files.
     """
 
-    def __init__(self, model: DenoisingModel, *, entries: int = 3, token_limit: int = 12288) -> None:
+    def __init__(
+        self, model: DenoisingModel, *, entries: int = 3, token_limit: int = 12288
+    ) -> None:
         self._model = model
         self._entries: list[Entry] = []
         self._most_entries = entries

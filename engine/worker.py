@@ -148,9 +148,8 @@ class Worker:
 
     def _last_draft(self, engine: Engine, queued: _Queued) -> Draft:
         last: Draft | None = None
-        for draft in engine.infill(queued.request, queued.submitted):
-            if queued.job.cancelled.is_set():
-                raise Cancelled("the request was cancelled")
+        cancelled = queued.job.cancelled.is_set
+        for draft in engine.infill(queued.request, queued.submitted, cancelled):
             if queued.on_draft is not None:
                 queued.on_draft(draft)
             last = draft
@@ -173,6 +172,11 @@ class Worker:
 def _load_engine(
     config: EngineConfig, on_progress: Callable[[float, str], None] | None
 ) -> tuple[Engine, EngineInfo]:
-    from engine.engine import load_engine
+    # Here begins torch: seconds of import that a language server must not wait for.
+    from engine.engine import Engine
+    from engine.models import load_model
 
-    return load_engine(config, on_progress)
+    model, tokenizer, info = load_model(config, on_progress)
+    engine = Engine(model, tokenizer, config)
+    engine.warm_up()
+    return engine, info

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -65,3 +68,36 @@ def tiny_uniform_model() -> BlockLlama:
 @pytest.fixture(scope="session")
 def tiny_causal_model() -> BlockLlama:
     return tiny_model("mask", "left_to_right", shift=True)
+
+
+class ByteTokenizer:
+    """A token for each byte: ids 0 to 255. Keeps the interface of `engine.tokenizer.Tokenizer`."""
+
+    vocab_size = TINY_VOCABULARY
+    newline_ids = (10, 13)
+
+    def chunks(self, text: str) -> list[str]:
+        return re.findall(r"\n*[^\n]+|\n+", text)
+
+    def encode_chunk(self, chunk: str) -> tuple[int, ...]:
+        return tuple(chunk.encode())
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        return bytes(id_ for id_ in ids if id_ < 256)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def token_bytes(self, id_: int) -> bytes:
+        return bytes([id_]) if id_ < 256 else b""
+
+    def ids_with_prefix(self, prefix: bytes) -> list[int]:
+        return [prefix[0]] if len(prefix) == 1 else []
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer() -> ByteTokenizer:
+    return ByteTokenizer()

@@ -1,0 +1,350 @@
+"""START HERE: one request from text to text, in five steps.
+
+    1. prompt    pieces of text become token ids within the budget, and within the deadline
+    2. cache     the longest start already encoded is reused, the rest is encoded
+    3. canvas    anchors and free slots are laid out
+    4. denoise   forward, sample, accept, renoise, until stable; each step is a draft
+    5. continue  a canvas that is full but not finished is encoded, and a new one starts
+
+The labels stand again in `Engine.infill`. Single-threaded: `engine.worker` owns the thread.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from engine.canvas import Canvas, build
+from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
+from engine.denoise import denoise
+from engine.length import best_length, candidate_lengths, length_score, slots
+from engine.models.base import KV, DenoisingModel
+from engine.prompt import Prompt, PromptPieces
+from engine.prompt_cache import PromptCache
+from engine.readout import Readout, Variant
+from engine.request import (
+    Cancelled,
+    Draft,
+    EngineError,
+    InfillRequest,
+    Stats,
+    Stop,
+)
+from engine.sampler import Constraint, bans_for, sampling_for
+from engine.tokenizer import Tokenizer
+
+RIGHT_ANCHOR = 16
+"""Most tokens of the suffix that stand in the canvas."""
+LONGEST_LINE = 96
+LONGEST_FILL = 256
+"""Most tokens of a gap where the request names no limit: of a single line, and of any other."""
+SHORTEST_PROMPT = 128
+"""Tokens encoded whatever the deadline: without context an answer in time is worth nothing."""
+ENCODE_SHARE = 0.5
+"""Of the time that is left, what may go into encoding; the rest is for denoising."""
+ENCODE_STEP = 256
+"""Tokens encoded between two looks at the cancel flag."""
+GROWTH_STEP = 64
+"""The same while the prompt grows in the background: a new request waits for one of these."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One request under way."""
+
+    request: InfillRequest
+    prompt: Prompt
+    kv: KV
+    readout: Readout
+    generator: torch.Generator
+    variants: list[Variant]
+    longest: int
+    submitted: float
+    until: float
+    interrupted: Callable[[], bool]
+    reused: int
+    ms: dict[str, float]
+    canvas_tokens: int = 0
+    steps: int = 0
+    forwards: int = 0
+    late: bool = False
+    marks: list[float] = field(default_factory=lambda: [time.perf_counter()])
+
+    def draft(self, stop: Stop) -> Draft:
+        now = time.perf_counter()
+        ms = {
+            **self.ms,
+            "denoise": (now - self.marks[0]) * 1e3,
+            "total": (now - self.submitted) * 1e3,
+        }
+        stats = Stats(
+            prompt_tokens=len(self.prompt.ids),
+            reused_tokens=self.reused,
+            dropped_chars=self.prompt.dropped_chars,
+            canvas_tokens=self.canvas_tokens,
+            steps=self.steps,
+            forwards=self.forwards,
+            ms=ms,
+        )
+        variants = self.variants
+        if stop is not Stop.RUNNING:
+            variants = sorted(variants, key=lambda variant: -variant.confidence)
+        return Draft(self.steps, tuple(map(self.readout.fill, variants)), stop, stats)
+
+
+class Engine:
+    """A loaded model and the caches of its prompts."""
+
+    def __init__(self, model: DenoisingModel, tokenizer: Tokenizer, config: EngineConfig) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._spec = model.spec
+        self._cache = PromptCache(model)
+        self._budget = min(config.budget, model.spec.context_length)
+        self._max_steps = config.max_steps or model.spec.max_steps
+        self._background = config.background_prompt
+        self._growth: list[int] = []
+        self._encode_rate = math.inf  # tokens a second
+
+    @torch.inference_mode()
+    def infill(
+        self,
+        request: InfillRequest,
+        submitted: float | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Draft]:
+        """Yield a Draft after each step; the last one is final.
+
+        submitted: the `time.perf_counter()` from which the deadline runs; None: from now.
+        interrupted: asked between forwards; Cancelled is raised when it says yes.
+        """
+        run = self._begin(request, submitted, interrupted)  # 1. prompt and 2. cache
+        try:
+            # 3. and 4. all variants in one batch
+            canvas = self._first_canvas(run)
+            yield from self._refine(run, run.variants, canvas, heal=True)
+            # 5. continue: each by itself, for its prompt now holds its own last block
+            for variant in run.variants:
+                while self._goes_on(run, variant):
+                    canvas = self._next_canvas(run, variant)
+                    yield from self._refine(run, [variant], canvas, heal=False)
+            stop = run.variants[0].stop
+            if stop is Stop.RUNNING:
+                stop = Stop.DEADLINE if run.late else Stop.LENGTH
+            yield run.draft(stop)
+        finally:
+            run.kv.truncate(len(run.prompt.ids))
+
+    # -- growing the prompt while nobody waits ------------------------------------------------
+
+    @property
+    def wants_growth(self) -> bool:
+        """Whether the last request's whole prompt is not encoded yet."""
+        return bool(self._growth)
+
+    @torch.inference_mode()
+    def grow(self, interrupted: Callable[[], bool]) -> None:
+        """Encode more of the last request's whole prompt, until done or interrupted."""
+        entry, _ = self._cache.extend(self._growth, step=GROWTH_STEP, interrupted=interrupted)
+        if len(entry.ids) == len(self._growth):
+            self._growth = []
+
+    def forget(self) -> None:
+        """Drop all caches, after a failure that may have left them half written."""
+        self._cache.clear()
+        self._growth = []
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Run each kind of forward once, so that the first user does not pay for it, and learn how
+        fast this device encodes."""
+        ids = torch.randint(self._spec.vocab_size, (ENCODE_STEP,), device=self._model.device)
+        kv = self._model.new_kv()
+        for _ in range(2):
+            kv.truncate(0)
+            begin = time.perf_counter()
+            self._model.encode(ids, kv)
+            canvas = torch.stack([ids[:32]])
+            self._model.denoise(canvas, kv, torch.tensor([[1]], device=ids.device))
+            self._measure_encoding(len(ids), time.perf_counter() - begin)
+
+    # -- the five steps -----------------------------------------------------------------------
+
+    def _begin(
+        self, request: InfillRequest, submitted: float | None, interrupted: Callable[[], bool]
+    ) -> _Run:
+        began = time.perf_counter()
+        submitted = began if submitted is None else submitted
+        until = math.inf if request.deadline is None else submitted + request.deadline
+        longest = request.max_tokens or (LONGEST_LINE if request.single_line else LONGEST_FILL)
+
+        # 1. prompt
+        room = self._budget - max(CANVAS_LIMIT, min(longest, self._budget // 2))
+        pieces = PromptPieces(request, self._tokenizer, self._spec, room)
+        whole = pieces.cut(room)
+        prompt = self._affordable(pieces, whole, room, until)
+        prompted = time.perf_counter()
+
+        # 2. cache
+        entry, reused = self._cache.extend(prompt.ids, step=ENCODE_STEP, interrupted=interrupted)
+        if interrupted():
+            raise Cancelled("the request was cancelled")
+        encoded = time.perf_counter()
+        self._measure_encoding(len(prompt.ids) - reused, encoded - prompted)
+        self._growth = whole.ids if self._background and prompt is not whole else []
+        return _Run(
+            request,
+            prompt,
+            entry.kv,
+            Readout(request, self._tokenizer, self._spec, prompt.heal),
+            torch.Generator(self._model.device).manual_seed(request.seed),
+            [Variant() for _ in range(request.variants)],
+            longest,
+            submitted,
+            until,
+            interrupted,
+            reused,
+            {
+                "queue": (began - submitted) * 1e3,
+                "prompt": (prompted - began) * 1e3,
+                "encode": (encoded - prompted) * 1e3,
+            },
+        )
+
+    def _affordable(
+        self, pieces: PromptPieces, whole: Prompt, room: int, until: float
+    ) -> Prompt:  # fmt: skip
+        """The largest prompt whose missing part can be encoded in time."""
+        seconds = (until - time.perf_counter()) * ENCODE_SHARE
+        tokens = max(SHORTEST_PROMPT, self._encode_rate * max(0.0, seconds))
+        prompt = whole
+        while room > SHORTEST_PROMPT and self._cache.missing(prompt.ids) > tokens:
+            room = max(SHORTEST_PROMPT, room // 2)
+            prompt = pieces.cut(room)
+        return prompt
+
+    def _first_canvas(self, run: _Run) -> Canvas:
+        between = [self._tokenizer.encode(text) for text in run.request.between]
+        right = self._right_anchor(run.request.suffix)
+        return self._canvas(run, run.prompt.left, between, right, run.longest)
+
+    def _next_canvas(self, run: _Run, variant: Variant) -> Canvas:
+        """Encode the variant's finished blocks behind the prompt; start where they end."""
+        ids = run.prompt.left + variant.committed
+        run.kv.truncate(len(run.prompt.ids))
+        self._model.encode(torch.tensor(ids[:-1], device=self._model.device), run.kv)
+        right = self._right_anchor(run.request.suffix)
+        used = len(variant.committed)
+        longest = min(run.longest - used, self._rest(run, used))
+        return self._canvas(run, ids[-1:], [], right, longest)
+
+    def _rest(self, run: _Run, used: int) -> int:
+        """Slots that the budget still has after `used` tokens of a variant."""
+        held = len(run.prompt.ids) + len(run.prompt.left) + used
+        return self._budget - held - RIGHT_ANCHOR
+
+    def _canvas(
+        self, run: _Run, left: list[int], between: list[list[int]], right: list[int], longest: int
+    ) -> Canvas:  # fmt: skip
+        anchors = len(left) + sum(map(len, between)) + len(right)
+        gaps = len(between) + 1
+        try:
+            sizes = slots(
+                self._spec,
+                gaps=gaps,
+                anchors=anchors,
+                single_line=run.request.single_line,
+                max_tokens=longest,
+            )
+        except ValueError as error:
+            raise EngineError(
+                f"{gaps} gaps with {anchors} tokens between and around them do not fit one canvas "
+                f"of {CANVAS_LIMIT}. Fill them one after another."
+            ) from error
+        if gaps == 1 and run.request.max_tokens is None:
+            sizes = [self._gap_length(run, left, right, sizes[0])]
+        canvas = build(left, sizes, between, right, self._spec, run.generator)
+        run.canvas_tokens = canvas.size
+        return canvas
+
+    def _gap_length(self, run: _Run, left: list[int], right: list[int], limit: int) -> int:
+        """For a model that cannot end a gap by itself: the length it finds most natural."""
+        lengths = candidate_lengths(self._spec, limit)
+        if len(lengths) == 1:
+            return lengths[0]
+        scores = {}
+        for length in lengths:
+            canvas = build(left, [length], [], right, self._spec, run.generator)
+            ids = canvas.ids[None]
+            logits = self._forward(run, ids, canvas.slots[None], None)
+            scores[length] = length_score(logits)[0]
+        return best_length(scores)
+
+    def _refine(
+        self, run: _Run, variants: list[Variant], canvas: Canvas, *, heal: bool
+    ) -> Iterator[Draft]:
+        """Denoise one canvas; `variants` are its rows."""
+        run.canvas_tokens = canvas.size
+        constraints = []
+        if heal and run.prompt.heal:
+            allowed = self._tokenizer.ids_with_prefix(run.prompt.heal)
+            ids = torch.tensor(allowed, device=self._model.device)
+            constraints = [Constraint(int(canvas.slots[0]), ids)]
+        for step in denoise(
+            lambda ids, rows, signal: self._forward(run, ids, rows, signal),
+            canvas,
+            sampling_for(self._spec),
+            run.generator,
+            variants=len(variants),
+            bans=self._bans(run.request),
+            constraints=constraints,
+            max_steps=self._max_steps,
+        ):
+            run.steps += 1
+            if run.interrupted():
+                raise Cancelled("the request was cancelled")
+            run.readout.update(variants, step, canvas)
+            run.late = time.perf_counter() >= run.until
+            if run.late or all(variant.stop is not Stop.RUNNING for variant in variants):
+                return
+            yield run.draft(Stop.RUNNING)
+
+    def _goes_on(self, run: _Run, variant: Variant) -> bool:
+        """Whether the variant's canvas is full, its text not at an end, and there is room."""
+        if variant.stop is not Stop.RUNNING or run.late or run.request.between:
+            return False
+        used = len(variant.committed) + len(variant.head)
+        if not variant.head or used >= run.longest or self._rest(run, used) < CANVAS_SIZES[0]:
+            variant.stop = Stop.LENGTH
+            return False
+        variant.commit()
+        return True
+
+    def _forward(self, run: _Run, ids: Tensor, rows: Tensor, signal: Tensor | None) -> Tensor:
+        run.forwards += 1
+        return self._model.denoise(ids, run.kv, rows, signal)
+
+    def _right_anchor(self, suffix: str) -> list[int]:
+        if self._spec.order == "left_to_right":
+            return []  # it would not be looked at
+        head = suffix[: RIGHT_ANCHOR * 8]
+        ids = self._tokenizer.encode(head)
+        whole = len(head) == len(suffix)
+        return ids[: RIGHT_ANCHOR if whole else min(RIGHT_ANCHOR, len(ids) - 1)]
+
+    def _bans(self, request: InfillRequest) -> Tensor:
+        # A left-to-right model ends a line by its line break, so it must be able to say one.
+        one_line = request.single_line and self._spec.order == "any"
+        more = self._tokenizer.newline_ids if one_line else ()
+        return bans_for(self._spec, more).to(self._model.device)
+
+    def _measure_encoding(self, tokens: int, seconds: float) -> None:
+        if self._model.device.type == "cpu" and tokens >= SHORTEST_PROMPT and seconds > 0:
+            rate = tokens / seconds
+            known = math.isfinite(self._encode_rate)
+            self._encode_rate = (self._encode_rate + rate) / 2 if known else rate

@@ -1,0 +1,129 @@
+"""From a canvas back to text: what each variant says after a step, and how sure the model was.
+
+Knows token ids and text; knows no model, no device's clock and no queue.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from engine.canvas import Canvas, closed, read, settled_head
+from engine.denoise import Step
+from engine.models.base import ModelSpec
+from engine.request import Fill, InfillRequest, Stop, Token
+from engine.tokenizer import Tokenizer
+
+LEAST_CONFIDENCE = 1e-6
+
+
+@dataclass(slots=True)
+class Variant:
+    """One variant of a fill, block after block."""
+
+    committed: list[int] = field(default_factory=list)
+    """Ids of the finished blocks (only a fill with one gap has more than one block)."""
+    gaps: list[list[int]] = field(default_factory=list)
+    """Ids that the current canvas says, for each gap."""
+    head: list[int] = field(default_factory=list)
+    """Ids of the first gap up to its first slot that is still noise."""
+    tokens: tuple[Token, ...] = ()
+    stop: Stop = Stop.RUNNING
+    committed_surprise: float = 0.0
+    surprise: float = 0.0
+    """Sums of -log(confidence) over the tokens of finished blocks, and of the current canvas."""
+    committed_count: int = 0
+    count: int = 0
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean probability of the tokens settled so far; 0 before there are any."""
+        count = self.committed_count + self.count
+        return math.exp(-(self.committed_surprise + self.surprise) / count) if count else 0.0
+
+    def commit(self) -> None:
+        """Make the current canvas a finished block."""
+        self.committed += self.head
+        self.committed_surprise += self.surprise
+        self.committed_count += self.count
+        self.gaps, self.head, self.surprise, self.count = [[]], [], 0.0, 0
+
+
+class Readout:
+    """Reads steps for one request."""
+
+    def __init__(
+        self, request: InfillRequest, tokenizer: Tokenizer, spec: ModelSpec, healed: bytes
+    ) -> None:
+        """`healed`: what the first gap's tokens repeat of the prefix; taken off its text again."""
+        self._request = request
+        self._tokenizer = tokenizer
+        self._spec = spec
+        self._healed = healed
+
+    def update(self, variants: Sequence[Variant], step: Step, canvas: Canvas) -> None:
+        """Bring each variant to what its row of `step` says, and see whether it is finished."""
+        texts = read(step.ids, canvas, self._spec)
+        heads = settled_head(step.ids, step.settled, canvas, self._spec)
+        ends = closed(torch.where(step.settled, step.ids, -1), canvas, self._spec)
+        surprise = -step.confidence.clamp_min(LEAST_CONFIDENCE).log()
+        counted = step.settled & canvas.free
+        for row, variant in enumerate(variants):
+            if variant.stop is not Stop.RUNNING:
+                continue
+            variant.gaps, variant.head = texts[row], heads[row]
+            variant.surprise = float(surprise[row][counted[row]].sum())
+            variant.count = int(counted[row].sum())
+            variant.tokens = self._tokens(step, canvas, row)
+            variant.stop = self._stop(variant, bool(step.done[row]), ends[row])
+
+    def fill(self, variant: Variant) -> Fill:
+        """The variant as the text side sees it."""
+        texts = [self._text(ids) for ids in variant.gaps[1:]]
+        return Fill((self.text(variant), *texts), variant.confidence, variant.tokens)
+
+    def text(self, variant: Variant) -> str:
+        """The first gap's draft; in single-line mode up to its first line break."""
+        return self._first(variant.committed + (variant.gaps[0] if variant.gaps else []))
+
+    def _stop(self, variant: Variant, done: bool, ends: list[bool]) -> Stop:
+        settled = self._text(variant.committed + variant.head, self._healed)
+        if self._request.single_line and "\n" in settled:
+            return Stop.COMPLETE
+        if self._request.is_complete is not None and self._request.is_complete(settled):
+            return Stop.COMPLETE
+        if done and all(ends):
+            return Stop.STABLE
+        return Stop.RUNNING
+
+    def _first(self, ids: list[int]) -> str:
+        text = self._text(ids, self._healed)
+        return text.split("\n", 1)[0] if self._request.single_line else text
+
+    def _text(self, ids: list[int], healed: bytes = b"") -> str:
+        # A character cut in two at the very end is not text yet.
+        return self._tokenizer.decode_bytes(ids).removeprefix(healed).decode("utf-8", "ignore")
+
+    def _tokens(self, step: Step, canvas: Canvas, row: int) -> tuple[Token, ...]:
+        # A draft that shows slots no text can be read from (mask, delete) shows them empty.
+        hidden = {self._spec.mask_id, self._spec.delete_id, *self._spec.eos_ids}
+        return tuple(
+            Token(
+                ""
+                if id_ in hidden
+                else self._tokenizer.token_bytes(id_).decode("utf-8", "replace"),
+                confidence,
+                free,
+                settled,
+            )
+            for id_, confidence, free, settled in zip(
+                step.ids[row].tolist(),
+                step.confidence[row].tolist(),
+                canvas.free.tolist(),
+                step.settled[row].tolist(),
+                strict=True,
+            )
+        )
