@@ -93,7 +93,8 @@ class BlockKV:
         capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
         held = self._length + (0 if not self.scratch else self.scratch_width * len(self.scratch))
         for index, old in enumerate(self.buffers):
-            new = old.new_empty((*old.shape[:2], capacity, old.shape[3]))
+            # Zeros: slots that are masked out still take part in the product, and 0 * NaN is NaN.
+            new = old.new_zeros((*old.shape[:2], capacity, old.shape[3]))
             new[:, :, :held] = old[:, :, :held]
             self.buffers[index] = new
 

@@ -81,6 +81,21 @@ def test_the_same_seed_gives_the_same_fills_and_another_seed_others(engine: Engi
     assert texts(1) != texts(2)
 
 
+def test_memory_that_nobody_wrote_is_never_read(
+    tiny_causal_model: Any, byte_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variants of a causal canvas leave rows unwritten; once these held NaN, now and then."""
+
+    def poisoned(self: Tensor, *shape: Any, **options: Any) -> Tensor:
+        return torch.full(shape[0], torch.nan, dtype=self.dtype)
+
+    monkeypatch.setattr(Tensor, "new_empty", poisoned)
+    engine = Engine(tiny_causal_model, byte_tokenizer, EngineConfig())
+    fills = last(engine.infill(InfillRequest(PREFIX, SUFFIX, max_tokens=8, variants=3))).fills
+    assert all(fill.confidence > 0 for fill in fills)
+    assert len({fill.text for fill in fills}) > 1
+
+
 def test_variants_are_best_first(engine: Engine) -> None:
     fills = last(engine.infill(InfillRequest(PREFIX, SUFFIX, max_tokens=8, variants=4))).fills
     assert len(fills) == 4
