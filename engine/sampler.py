@@ -111,8 +111,10 @@ def draw(probability: Tensor, generator: torch.Generator) -> Tensor:
     """
     cumulative = probability.cumsum(-1)
     total = cumulative[..., -1:]
-    point = total * torch.rand(total.shape, generator=generator, device=total.device)
-    drawn = torch.searchsorted(cumulative, point, right=True).clamp_(max=probability.shape[-1] - 1)
+    random = torch.rand(total.shape, generator=generator, dtype=total.dtype, device=total.device)
+    drawn = torch.searchsorted(cumulative, total * random, right=True).clamp_(
+        max=probability.shape[-1] - 1
+    )
     # Sums are rounded, so a point may fall on an id that has no probability at all.
     possible = probability.gather(-1, drawn) > 0
     return torch.where(possible, drawn, probability.argmax(-1, keepdim=True)).squeeze(-1)
