@@ -1,0 +1,355 @@
+"""START HERE: from a place in a document to suggestions, in six calls (see `fill`).
+
+    snapshot → context → request → engine → postprocess → suggestions
+
+`fill` is that path and nothing else; the command line uses it too. `Completer` is what an editor
+needs around it: gates (switched off, still loading, ...), reuse of what the user types through, and
+one running request per document. No type of the protocol comes in here, no token and no tensor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+
+from engine import Cancelled, Draft, EngineError, InfillEngine, InfillRequest, Job, Stop
+from infill_lsp.context import Context, gather
+from infill_lsp.documents import Document, Snapshot
+from infill_lsp.postprocess import is_complete, postprocess
+from infill_lsp.settings import Settings
+from infill_lsp.status import Status
+from infill_lsp.suggestions import Recent, Suggestion
+
+_ids = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Popup:
+    """The entry selected in the editor's completion popup: it would replace [start, end)."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What came of one gap."""
+
+    suggestions: tuple[Suggestion, ...]
+    """Best first; their range is the gap (with a popup: the popup's range)."""
+    draft: Draft | None
+    """The engine's answer. None when it was not asked: `silence` says why."""
+    silence: str | None = None
+    """Why there is no suggestion; None when there is one."""
+    ms: dict[str, float] = field(default_factory=dict)
+    """What this side cost: `context` and `postprocess`, in milliseconds."""
+
+
+async def fill(
+    engine: InfillEngine,
+    snapshot: Snapshot,
+    offset: int,
+    end: int | None = None,
+    *,
+    settings: Settings,
+    automatic: bool = False,
+    variants: int = 1,
+    deadline: float | None = None,
+    popup: Popup | None = None,
+    document: str = "",
+    on_draft: Callable[[Draft], None] | None = None,
+) -> Filled:
+    """Fill the gap [offset, end) of a snapshot (1).
+
+    automatic: nobody asked, so places where a suggestion would be in the way stay empty.
+    deadline: seconds; the best draft so far is then used. None: no limit.
+    popup: makes the suggestions replace its range and begin with its text; replaces the gap.
+    document: key under which a newer request displaces this one.
+    on_draft: called on the engine's thread after each step.
+
+    Raises EngineError when the engine cannot do it, asyncio.CancelledError when it was displaced,
+    ValueError for a gap outside the text.
+    """
+    began = time.perf_counter()
+    context = context_for(snapshot, offset, end, settings, popup)  # 2
+    ms = {"context": _ms_since(began)}
+    if (silence := _unwanted(context, settings, automatic)) is not None:
+        return Filled((), None, silence, ms)
+    request = request_for(context, variants, deadline, document)  # 3
+    draft = await answer_of(engine.submit(request, on_draft))  # 4
+    began = time.perf_counter()
+    texts = worth_showing(draft, context)  # 5
+    suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
+    ms["postprocess"] = _ms_since(began)
+    return Filled(suggestions, draft, None if suggestions else _nothing(draft, deadline), ms)
+
+
+def context_for(
+    snapshot: Snapshot, offset: int, end: int | None, settings: Settings, popup: Popup | None
+) -> Context:
+    """The gap's context, as the settings and the popup change it."""
+    if popup is None:
+        context = gather(snapshot, offset, end=end)
+    else:
+        context = gather(snapshot, popup.start, end=popup.end)
+        context = replace(
+            context,
+            prefix=context.prefix + popup.text,
+            line_prefix=context.line_prefix + popup.text,
+        )
+    if settings.multiline == "never":
+        return replace(context, single_line=True)
+    if settings.multiline == "always" and not context.line_suffix.strip():
+        return replace(context, single_line=False)
+    return context
+
+
+def request_for(
+    context: Context, variants: int, deadline: float | None, document: str
+) -> InfillRequest:
+    """What the engine is asked."""
+    return InfillRequest(
+        prefix=context.prefix,
+        suffix=context.suffix,
+        path=context.path,
+        language=context.language,
+        document=document,
+        single_line=context.single_line,
+        variants=variants,
+        deadline=deadline,
+        is_complete=is_complete(context),
+    )
+
+
+async def answer_of(job: Job) -> Draft:
+    """Wait for a job; to cancel the waiting is to cancel the job."""
+    try:
+        return await asyncio.wrap_future(job.result)
+    except asyncio.CancelledError:
+        job.cancel()
+        raise
+    except Cancelled:
+        raise asyncio.CancelledError from None
+
+
+def worth_showing(draft: Draft, context: Context) -> tuple[tuple[str, float], ...]:
+    """Texts that are left after post-processing, with their confidence; no text twice."""
+    texts: dict[str, float] = {}
+    for variant in draft.fills:
+        text = postprocess(variant.text, context)
+        if text:
+            texts.setdefault(text, variant.confidence)
+    return tuple(texts.items())
+
+
+def suggestions_from(
+    texts: tuple[tuple[str, float], ...],
+    snapshot: Snapshot,
+    offset: int,
+    end: int | None,
+    popup: Popup | None,
+) -> tuple[Suggestion, ...]:
+    """Suggestions that replace the gap, or the popup's range by its text and more."""
+    start, stop, begin = offset, offset if end is None else end, ""
+    if popup is not None:
+        start, stop, begin = popup.start, popup.end, popup.text
+    return tuple(
+        Suggestion(f"{snapshot.version}.{next(_ids)}", start, stop, begin + text, confidence)
+        for text, confidence in texts
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an editor gets."""
+
+    suggestions: tuple[Suggestion, ...]
+    snapshot: Snapshot
+    """The text that the suggestions' offsets belong to."""
+    status: Status
+    """Why there are none, or that all is well."""
+
+
+class Completer:
+    """The suggestions of one connection. Used from its event loop's thread only."""
+
+    def __init__(self, on_busy: Callable[[], None] = lambda: None) -> None:
+        """on_busy: called when an answer has to wait for the engine."""
+        self.settings = Settings()
+        self.engine: InfillEngine | None = None
+        self.well = Status()
+        """What to show when there is nothing to explain."""
+        self.snoozed_until = 0.0
+        """By `time.monotonic()`: automatic requests are not answered before."""
+        self._on_busy = on_busy
+        self._recent: dict[str, Recent] = {}
+        self._running: dict[str, asyncio.Task[object]] = {}
+
+    async def suggest(
+        self,
+        document: Document,
+        line: int,
+        character: int,
+        *,
+        automatic: bool = True,
+        popup: Popup | None = None,
+    ) -> Answer:
+        """Suggestions at a position; cancels the older request of the same document."""
+        self.cancel(document.uri)
+        snapshot = document.snapshot()
+        offset = snapshot.offset_at(line, character)
+        if (closed := self._closed(snapshot, automatic)) is not None:
+            return Answer((), snapshot, closed)
+        if popup is not None and not _fits(popup, snapshot.text, offset):
+            reason = "the popup's range is not around the cursor, on one line"
+            return Answer((), snapshot, replace(self.well, message=reason))
+
+        variants = 1 if automatic else self.settings.variants
+        recent = self._recent.setdefault(document.uri, Recent())
+        again = recent.typed_through(
+            snapshot.text,
+            popup.end if popup else offset,
+            asked=variants,
+            popup=(popup.start, popup.text) if popup else None,
+        )
+        if again:
+            return Answer(again, snapshot, self.well)
+
+        if (engine := self.engine) is None or (waiting := engine_status(engine)) is not None:
+            not_started = Status("Inactive", "the engine is not started yet")
+            return Answer((), snapshot, not_started if engine is None else waiting or not_started)
+
+        filled = await self._newest(document.uri, engine, snapshot, offset, automatic, popup)
+        if isinstance(filled, Status):
+            return Answer((), snapshot, filled)
+        if not filled.suggestions:
+            return Answer((), snapshot, replace(self.well, message=filled.silence or ""))
+        recent.add(snapshot.text, filled.suggestions, asked=variants)
+        now = document.snapshot()
+        if now is snapshot:
+            return Answer(filled.suggestions, snapshot, self.well)
+        # The user typed on while the model worked. What fits is still worth showing.
+        after = len(snapshot.text) - filled.suggestions[0].end
+        left = recent.typed_through(now.text, len(now.text) - after, asked=variants)
+        moved = replace(self.well, message="the text changed meanwhile")
+        return Answer(left, now, self.well if left else moved)
+
+    def cancel(self, uri: str) -> None:
+        """Cancel the running request of a document, if there is one."""
+        if (task := self._running.pop(uri, None)) is not None:
+            task.cancel()
+
+    def close_document(self, uri: str) -> None:
+        """The document is gone: cancel its request and forget its suggestions."""
+        self.cancel(uri)
+        self._recent.pop(uri, None)
+
+    def reset(self) -> None:
+        """Cancel all requests and forget all suggestions, e.g. for another model."""
+        for uri in list(self._running):
+            self.cancel(uri)
+        self._recent.clear()
+
+    def snooze(self, minutes: float) -> None:
+        """Answer no automatic request for so long; 0 ends it."""
+        self.snoozed_until = time.monotonic() + 60 * minutes if minutes > 0 else 0.0
+
+    async def _newest(
+        self,
+        uri: str,
+        engine: InfillEngine,
+        snapshot: Snapshot,
+        offset: int,
+        automatic: bool,
+        popup: Popup | None,
+    ) -> Filled | Status:
+        """Run `fill` as the document's only request; an engine's error becomes a status."""
+        automatic = variants == 1
+        deadline_ms = self.settings.deadline_ms if automatic else self.settings.invoked_deadline_ms
+        task = asyncio.current_task()
+        assert task is not None, "runs in an event loop"
+        self._running[uri] = task
+        self._on_busy()
+        try:
+            return await fill(
+                engine,
+                snapshot,
+                offset,
+                settings=settings,
+                automatic=automatic,
+                variants=1 if automatic else settings.variants,
+                deadline=deadline_ms / 1000,
+                popup=popup,
+                document=f"{id(self)}/{uri}",
+            )
+        except EngineError as error:
+            return Status("Error", str(error))
+        finally:
+            if self._running.get(uri) is task:
+                del self._running[uri]
+
+    def _closed(self, snapshot: Snapshot, automatic: bool) -> Status | None:
+        """Why nothing may be suggested in this document now, whatever is at the cursor."""
+        settings = self.settings
+        if not settings.enabled:
+            return Status("Inactive", "switched off (infill.enabled)")
+        for language in (snapshot.language_id, snapshot.language):
+            if language and language in settings.disabled_languages:
+                return Status("Inactive", f"switched off for {language} (infill.disabledLanguages)")
+        name = PurePosixPath(snapshot.path).name
+        for pattern in settings.disabled_files:
+            if fnmatch(name, pattern) or fnmatch(snapshot.path, pattern):
+                return Status(
+                    "Inactive", f"switched off for files like {pattern} (infill.disabledFiles)"
+                )
+        if not automatic:
+            return None
+        if not settings.automatic:
+            return Status("Inactive", "only when asked for (infill.automatic)")
+        if (left := self.snoozed_until - time.monotonic()) > 0:
+            return Status("Inactive", f"snoozed for {math.ceil(left / 60)} more minutes")
+        return None
+
+
+def engine_status(engine: InfillEngine) -> Status | None:
+    """Why the engine cannot be asked yet, or at all; None when it is ready."""
+    if not engine.ready.done():
+        return Status("Normal", "the model is loading", busy=True)
+    if engine.ready.cancelled():
+        return Status("Inactive", "the engine was stopped")
+    if (error := engine.ready.exception()) is not None:
+        return Status("Error", str(error))
+    return None
+
+
+def _unwanted(context: Context, settings: Settings, automatic: bool) -> str | None:
+    if context.in_comment and not settings.complete_in_comments:
+        return "not in comments (infill.completeInComments)"
+    if context.in_string and not settings.complete_in_strings:
+        return "not in strings (infill.completeInStrings)"
+    return context.quiet if automatic else None
+
+
+def _fits(popup: Popup, text: str, cursor: int) -> bool:
+    covered = text[popup.start : popup.end]
+    return popup.start <= cursor <= popup.end and not {"\n", "\r"} & set(covered)
+
+
+def _nothing(draft: Draft, deadline: float | None) -> str:
+    if draft.stop is Stop.DEADLINE and deadline is not None:
+        return (
+            f"nothing good within {deadline * 1000:.0f} ms"
+            " (infill.deadlineMs, infill.invokedDeadlineMs)"
+        )
+    return "nothing good found here"
+
+
+def _ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
