@@ -271,8 +271,8 @@ class Completer:
         popup: Popup | None,
     ) -> Filled | Status:
         """Run `fill` as the document's only request; an engine's error becomes a status."""
-        automatic = variants == 1
-        deadline_ms = self.settings.deadline_ms if automatic else self.settings.invoked_deadline_ms
+        settings = self.settings
+        deadline_ms = settings.deadline_ms if automatic else settings.invoked_deadline_ms
         task = asyncio.current_task()
         assert task is not None, "runs in an event loop"
         self._running[uri] = task

@@ -14,7 +14,7 @@ _MOST_HEADER = 16 * 1024
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
-class BrokenFrame(Exception):
+class FrameError(Exception):
     """The bytes are no message, and where the next one begins cannot be known."""
 
 
@@ -26,7 +26,7 @@ class Frames:
         self._body: int | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Bodies of the messages that are complete now. Raises BrokenFrame."""
+        """Bodies of the messages that are complete now. Raises FrameError."""
         self._bytes += data
         bodies = []
         while (body := self._next()) is not None:
@@ -38,14 +38,14 @@ class Frames:
             end = self._bytes.find(b"\r\n\r\n")
             if end < 0:
                 if len(self._bytes) > _MOST_HEADER:
-                    raise BrokenFrame("no header's end in the first 16 KiB")
+                    raise FrameError("no header's end in the first 16 KiB")
                 return None
             header = bytes(self._bytes[:end])
             if (length := _LENGTH.search(header)) is None:
-                raise BrokenFrame("a header without Content-Length")
+                raise FrameError("a header without Content-Length")
             self._body = int(length.group(1))
             if self._body > MOST_BYTES:
-                raise BrokenFrame(f"a message of {self._body} bytes")
+                raise FrameError(f"a message of {self._body} bytes")
             del self._bytes[: end + 4]
         if len(self._bytes) < self._body:
             return None
