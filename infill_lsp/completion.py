@@ -61,6 +61,7 @@ async def fill(
     settings: Settings,
     automatic: bool = False,
     variants: int = 1,
+    seed: int = 0,
     deadline: float | None = None,
     popup: Popup | None = None,
     document: str = "",
@@ -82,7 +83,7 @@ async def fill(
     ms = {"context": _ms_since(began)}
     if (silence := _unwanted(context, settings, automatic)) is not None:
         return Filled((), None, silence, ms)
-    request = request_for(context, variants, deadline, document)  # 3
+    request = request_for(context, variants, seed, deadline, document)  # 3
     draft = await answer_of(engine.submit(request, on_draft))  # 4
     began = time.perf_counter()
     texts = worth_showing(draft, context)  # 5
@@ -112,7 +113,7 @@ def context_for(
 
 
 def request_for(
-    context: Context, variants: int, deadline: float | None, document: str
+    context: Context, variants: int, seed: int, deadline: float | None, document: str
 ) -> InfillRequest:
     """What the engine is asked."""
     return InfillRequest(
@@ -123,6 +124,7 @@ def request_for(
         document=document,
         single_line=context.single_line,
         variants=variants,
+        seed=seed,
         deadline=deadline,
         is_complete=is_complete(context),
     )
