@@ -1,33 +1,206 @@
 """From what the model wrote to what is worth showing: ordered pure steps, `str -> str | None`.
 
 Each step gets the text so far and the gap's `Context` and returns a text, or None to drop the
-suggestion. Steps know nothing of models, editors or time.
+suggestion. Steps know nothing of models, editors or time. Where a fill ends is found in `cuts`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+from infill_lsp.brackets import PARTNER, damage, read, step
 from infill_lsp.context import Context
+from infill_lsp.cuts import (
+    Surroundings,
+    before_following,
+    before_loop,
+    repeats_above,
+    scope_end,
+    surroundings,
+)
+from infill_lsp.syntax import parses_no_worse
 
 Step = Callable[[str, Context], str | None]
 
-STEPS: tuple[Step, ...] = ()
+_REMAINS = re.compile(
+    r"<\|\w+\|>|<(?:fim|file|repo|gh|issue|jupyter|empty)_\w+>|<reponame>|<filename>|\x00"
+)
+_DANGLING = re.compile(r"(?:[-+*/%&|=<>.:!~^]|\b(?:and|or|not|in|is|if|else|return))\s*$")
+_TRIMMED = 3
+"""Last lines that may be cut away to make a fill parse."""
+
+
+def without_remains(text: str, context: Context) -> str:
+    """Cut at the first special token that came through as text; `\\n` ends every line."""
+    found = _REMAINS.search(text)
+    text = text[: found.start()] if found else text
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\ufffd")
+
+
+def one_line(text: str, context: Context) -> str:
+    """Cut at the first line break where the fill must end with its line."""
+    return text.partition("\n")[0] if context.single_line else text
+
+
+def joined(text: str, context: Context) -> str:
+    """Take away white space that stands before the gap already, and indent as the file does."""
+    first, *others = text.split("\n")
+    blank = not context.line_prefix.strip()
+    if not blank and context.line_prefix[-1:] in " \t" and not context.in_string:
+        first = first.lstrip(" \t")
+    elif blank and first.strip() and first[0] in " \t" and context.line_prefix:
+        bare = first.lstrip(" \t")
+        wanted = _expected_indent(context)
+        if len(context.line_prefix + first) - len(bare) > len(wanted):
+            first = wanted[len(context.line_prefix) :] + bare
+    return "\n".join([first, *(_reindented(line, context.indent_unit) for line in others)])
+
+
+def _expected_indent(context: Context) -> str:
+    """The indentation of the line above, one level deeper after a block's beginning."""
+    above = context.prefix[: len(context.prefix) - len(context.line_prefix)].rstrip()
+    line = above[above.rfind("\n") + 1 :]
+    indent = line[: len(line) - len(line.lstrip(" \t"))]
+    return indent + context.indent_unit if line.endswith((":", "{", "(", "[")) else indent
+
+
+def _reindented(line: str, unit: str) -> str:
+    body = line.lstrip(" \t")
+    space = line[: len(line) - len(body)]
+    return (space.replace(" " * 4, "\t") if unit == "\t" else space.replace("\t", unit)) + body
+
+
+def within_scope(text: str, context: Context) -> str:
+    """Cut where the gap's scope ends (see `cuts.scope_end`)."""
+    return scope_end(text, context)
+
+
+def without_following(text: str, context: Context) -> str:
+    """Cut what stands after the gap anyway (see `cuts.before_following`)."""
+    return before_following(text, context)
+
+
+def without_loops(text: str, context: Context) -> str | None:
+    """Cut a text that repeats itself at its second copy; drop a copy of the line above."""
+    text = before_loop(text, context)
+    return None if repeats_above(text, context) else text
+
+
+def closed(text: str, context: Context) -> str | None:
+    """Leave no bracket and no quote wrong: add missing closers where the line ends with the fill,
+    else cut back to the longest head that harms nothing."""
+    near = surroundings(context)
+    if damage(near, text) <= near.damage:
+        return text
+    completed = _completed(text, near, context)
+    if completed is not None and damage(near, completed) <= near.damage:
+        return completed
+    reading = read(text, near.lexicon, near.inside)
+    lines = [at for at, letter in enumerate(text) if letter == "\n"]
+    first = lines[0] if lines else len(text)
+    tokens = [at for at, _ in (*reading.brackets, *reading.literals) if at < first]
+    for at in (*reversed(lines), *sorted(tokens, reverse=True)):
+        head = text[:at]
+        if head.strip() and damage(near, head) <= near.damage:
+            return head
+    return None
+
+
+def _completed(text: str, near: Surroundings, context: Context) -> str | None:
+    """The text with closers for the brackets it opened. None where that would look foolish: in a
+    half-done expression, or with more of the line to follow."""
+    body = text.rstrip().removesuffix(",")
+    reading = read(body, near.lexicon, near.inside)
+    if reading.inside is not None or _DANGLING.search(body) or context.line_suffix.strip(" )]};,"):
+        return None
+    stack: list[str] = []
+    places: list[int] = []
+    for bracket, at in reading.brackets:
+        step(stack, bracket)
+        places = [*places, at][: len(stack)] if bracket in PARTNER else places
+    for bracket, at in zip(reversed(stack), reversed(places), strict=True):
+        line_end = body.find("\n", at)
+        if line_end >= 0 and not body[at + 1 : line_end].strip():
+            line = (context.line_prefix + body[:at]).rsplit("\n", 1)[-1]
+            body += "\n" + line[: len(line) - len(line.lstrip(" \t"))]
+        body += PARTNER[bracket]
+    return body
+
+
+def tidy(text: str, context: Context) -> str | None:
+    """No white space at the end, except where the rest of the line leans on it; not nothing."""
+    if not text.strip():
+        return None
+    rest = context.line_suffix
+    leaning = rest[:1].strip() != "" and rest[0] not in ")]};,"
+    return text.rstrip("\n") if leaning and "\n" not in text else text.rstrip()
+
+
+def parseable(text: str, context: Context) -> str | None:
+    """Drop what adds syntax errors, unless a few lines less of it add none."""
+    if context.in_comment or context.in_string:
+        return text
+    head = text
+    for _ in range(_TRIMMED):
+        if parses_no_worse(context.language, context.prefix, head, context.suffix):
+            return head
+        head = head.rpartition("\n")[0].rstrip()
+        if not head:
+            return None
+    return None
+
+
+def native_newlines(text: str, context: Context) -> str:
+    """End lines as the document does."""
+    return text.replace("\n", context.newline)
+
+
+STEPS: tuple[Step, ...] = (
+    without_remains,
+    one_line,
+    joined,
+    within_scope,
+    without_following,
+    without_loops,
+    closed,
+    tidy,
+    parseable,
+    native_newlines,
+)
 """In the order in which they run."""
 
 
 def postprocess(text: str, context: Context) -> str | None:
     """Run all steps. The model's line breaks are `\\n`; the result's are the document's. None when
     nothing worth showing is left."""
-    for step in STEPS:
-        cut = step(text, context)
-        if cut is None:
+    for step_ in STEPS:
+        result = step_(text, context)
+        if result is None:
             return None
-        text = cut
+        text = result
     return text
 
 
 def is_complete(context: Context) -> Callable[[str], bool]:
     """A pure, quick question for the engine: true when the text settled so far already runs past
     what the steps keep, so that more of it would be cut away."""
-    raise NotImplementedError
+
+    def complete(text: str) -> bool:
+        body = without_remains(text, context)
+        if len(body) < len(text.replace("\r\n", "\n").rstrip("\ufffd")):
+            return True
+        if context.single_line and "\n" in body:
+            return True
+        body = body.rstrip()
+        return any(
+            len(cut(body, context).rstrip()) < len(body) for cut in (scope_end, before_loop)
+        ) or _follows(body, context)
+
+    return complete
+
+
+def _follows(text: str, context: Context) -> bool:
+    """Whether whole lines of the text already are the lines below the gap."""
+    whole, found, _ = text.rpartition("\n")
+    return bool(found) and len(before_following(whole, context).rstrip()) < len(whole.rstrip())

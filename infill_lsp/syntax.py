@@ -6,9 +6,20 @@ Pure functions of a tree, its text and its language's name. Offsets are offsets 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from tree_sitter import Tree
+from tree_sitter import Node, Tree
+
+from infill_lsp.documents import parse
+from infill_lsp.excerpt import LOOK, excerpt
+from infill_lsp.grammars import GRAMMARS
+
+HEADER = 200
+"""Most characters of a scope's header."""
+
+_NAMED_BY = ("name", "key", "declarator", "type", "selectors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +36,134 @@ class Scope:
     """Its source up to the body, e.g. `def f(x: int) -> str:`."""
 
 
+def path_to(tree: Tree, offset: int) -> Iterator[Node]:
+    """The nodes that reach over `offset` or end there, outermost first."""
+    cursor = tree.walk()
+    at = max(offset - 1, 0)
+    while True:
+        node = cursor.node
+        assert node is not None  # a cursor stands on a node, whatever its type says
+        yield node
+        if cursor.goto_first_child_for_byte(at) is None:
+            return
+
+
 def scopes_at(tree: Tree, text: str, language: str, offset: int) -> tuple[Scope, ...]:
     """Enclosing scopes, outermost first."""
-    raise NotImplementedError
+    row = GRAMMARS[language]
+    return tuple(
+        Scope(node.type, _name(node, text), node.start_byte, _header(node, text, row.bodies))
+        for node in path_to(tree, offset)
+        if node.type in row.scopes and node.is_named and node.start_byte < offset
+    )
 
 
 def in_string(tree: Tree, text: str, language: str, offset: int) -> bool:
-    """Whether text typed at `offset` would be part of a string literal, finished or not."""
-    raise NotImplementedError
+    """Whether text typed at `offset` would be part of a string literal that has its end. (For one
+    that has not, see `brackets`.)"""
+    row = GRAMMARS[language]
+    inside = False
+    for node in path_to(tree, offset):
+        if node.type in row.interpolations and node.start_byte < offset < node.end_byte:
+            inside = False
+        elif node.type in row.strings and node.start_byte < offset < node.end_byte:
+            inside = text[node.start_byte] not in "0123456789"  # in SQL numbers are literals too
+    return inside
 
 
 def in_comment(tree: Tree, text: str, language: str, offset: int) -> bool:
-    """Whether text typed at `offset` would be part of a comment, finished or not."""
-    raise NotImplementedError
+    """Whether text typed at `offset` would be part of a comment. At the end of a comment that ends
+    with its line, it would."""
+    row = GRAMMARS[language]
+    for node in path_to(tree, offset):
+        if node.type in row.comments and node.start_byte < offset:
+            source = text[node.start_byte : node.end_byte].rstrip("\r\n")
+            closed = source.endswith(("*/", "]]", "-->"))
+            return offset < node.end_byte or (not closed and "\n" not in source)
+    return False
 
 
 def imports(tree: Tree, text: str, language: str) -> tuple[str, ...]:
     """Source text of the import statements at the top level, in order."""
-    raise NotImplementedError
+    kinds = GRAMMARS[language].imports
+    if not kinds:
+        return ()
+    return tuple(
+        text[node.start_byte : node.end_byte].strip()
+        for node in tree.root_node.children
+        if node.type in kinds
+    )
+
+
+@lru_cache(maxsize=16)
+def imports_of_head(language: str, head: str) -> tuple[str, ...]:
+    """`imports` of a big file's first lines, remembered while they stay the same."""
+    tree = parse(language, head)
+    return imports(tree, head, language) if tree else ()
 
 
 def errors(tree: Tree, start: int, end: int) -> int:
     """How many ERROR and MISSING nodes touch [start, end]."""
-    raise NotImplementedError
+    count = 0
+    waiting = [tree.root_node]
+    while waiting:
+        node = waiting.pop()
+        if node.end_byte < start or node.start_byte > end:
+            continue
+        count += node.is_error or node.is_missing
+        if node.has_error:
+            waiting.extend(node.children)
+    return count
 
 
 def parses_no_worse(language: str, prefix: str, fill: str, suffix: str) -> bool:
     """Whether `fill` between `prefix` and `suffix` leaves no more errors near it than the empty
     gap has. True where there is no grammar."""
-    raise NotImplementedError
+    if language not in GRAMMARS:
+        return True
+    near = prefix[-LOOK:]
+    spans = excerpt(
+        near + suffix[:LOOK], len(near), closing_words=bool(GRAMMARS[language].block_end)
+    )
+    if spans is None:
+        return True
+    text = near + suffix[:LOOK]
+    gap = len(near)
+    before = "".join(text[start : min(end, gap)] for start, end in spans if start <= gap)
+    after = "".join(text[max(start, gap) : end] for start, end in spans if end > gap)
+    return _error_count(language, before + fill + after) <= _error_count(language, before + after)
+
+
+@lru_cache(maxsize=16)
+def _error_count(language: str, text: str) -> int:
+    tree = parse(language, text)
+    return errors(tree, 0, len(text)) if tree else 0
+
+
+def _name(node: Node, text: str) -> str:
+    """The name's source, out of whichever field the grammar keeps it in."""
+    for field in _NAMED_BY:
+        found = node.child_by_field_name(field)
+        if found is None:
+            continue
+        while field == "declarator" and (inner := found.child_by_field_name("declarator")):
+            found = inner
+        return text[found.start_byte : found.end_byte].partition("\n")[0]
+    if node.named_child_count and (first := node.named_child(0)) is not None:
+        if first.type == "type_spec" and (inner := first.child_by_field_name("name")):
+            first = inner  # Go: `type Name struct`
+        if first.type in ("start_tag", "object_reference", "bare_key", "dotted_key", "selectors"):
+            return text[first.start_byte : first.end_byte].partition("\n")[0].strip("<>")
+        if first is not None and first.type == "identifier":
+            return text[first.start_byte : first.end_byte]
+        if first.start_byte < node.end_byte and first.type == "type_identifier":
+            return text[first.start_byte : first.end_byte]
+    return ""
+
+
+def _header(node: Node, text: str, bodies: tuple[str, ...]) -> str:
+    body = node.child_by_field_name("body")
+    if body is None:
+        body = next((child for child in node.children if child.type in bodies), None)
+    end = body.start_byte if body is not None else node.end_byte
+    return text[node.start_byte : min(end, node.start_byte + HEADER)].rstrip().rstrip("{").rstrip()

@@ -4,10 +4,31 @@ or several belong there. Reads a snapshot; knows no other file, no token and no 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from infill_lsp.brackets import around
 from infill_lsp.documents import Snapshot
-from infill_lsp.syntax import Scope
+from infill_lsp.grammars import GRAMMARS
+from infill_lsp.positions import line_bounds
+from infill_lsp.syntax import Scope as Scope
+from infill_lsp.syntax import imports, imports_of_head, in_comment, in_string, scopes_at
+
+HEAD = 6_000
+"""Characters at a big file's start in which its imports are looked for."""
+FOREIGN = 8
+"""Characters right of the cursor, closers aside, up to which a finished line may be extended."""
+
+_INDENTED = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+_UNITS = {1: " ", 2: "  ", 3: "   ", 4: "    ", 8: " " * 8}
+_CLOSERS = re.compile(r"[\s)\]}>;,:'\"`]*")
+_BLOCK_HEADER = re.compile(
+    r"^\s*(?:(?:export|default|public|private|protected|static|async|pub|final|abstract)\s+)*"
+    r"(?:class|def|do|elif|else|enum|except|finally|fn|for|func|function|if|impl|interface|match"
+    r"|module|struct|switch|trait|try|unless|until|while|with)\b"
+)
+_HALF_DONE = re.compile(r"(?:\breturn|\byield|\bimport|\bfrom|\bawait|=>?|[-+*/%&|<>!~?.,])\s*$")
+_OPENS_BLOCK = re.compile(r"(?:[{:]|\b(?:do|then|begin)|\|)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +69,117 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
 
     Raises ValueError when 0 <= offset <= end <= len(text) does not hold.
     """
-    raise NotImplementedError
+    text = snapshot.text
+    end = offset if end is None else end
+    if not 0 <= offset <= end <= len(text):
+        raise ValueError(
+            f"the gap [{offset}, {end}) is not inside the text of {len(text)} characters"
+        )
+    prefix, suffix = text[:offset], text[end:]
+    line_prefix = text[line_bounds(text, offset)[0] : offset]
+    line_suffix = text[end : line_bounds(text, end)[1]]
+    language = snapshot.language or snapshot.language_id
+    string = comment = False
+    scopes: tuple[Scope, ...] = ()
+    statements: tuple[str, ...] = ()
+    if snapshot.language and (tree := snapshot.tree_at(offset)) is not None:
+        string = in_string(tree, text, language, offset)
+        comment = in_comment(tree, text, language, offset)
+        scopes = scopes_at(tree, text, language, offset)
+        if snapshot.whole_tree:
+            statements = imports(tree, text, language)
+        else:
+            head = text[: text.rfind("\n", 0, HEAD) + 1]
+            statements = imports_of_head(language, head)
+        if not (string or comment) and tree.root_node.has_error:
+            # unfinished: a tree has no string where the closing quote is missing
+            inside = around(line_prefix, line_suffix, language).inside
+            string = inside is not None and not inside.comment
+            comment = inside is not None and inside.comment
+    return Context(
+        prefix=prefix,
+        suffix=suffix,
+        language=language,
+        path=snapshot.path,
+        scopes=scopes,
+        imports=statements,
+        in_string=string,
+        in_comment=comment,
+        line_prefix=line_prefix,
+        line_suffix=line_suffix,
+        indent=line_prefix[: len(line_prefix) - len(line_prefix.lstrip(" \t"))],
+        indent_unit=indent_unit(text, offset),
+        newline=_newline(text, offset),
+        single_line=one_line(prefix, suffix, line_prefix, line_suffix, language, string, comment),
+        quiet=None
+        if end > offset
+        else reason_for_silence(line_prefix, line_suffix, string or comment),
+    )
+
+
+def indent_unit(text: str, offset: int) -> str:
+    """One level of indentation, as most lines near `offset` have it; four spaces where no line is
+    indented."""
+    near = text[max(offset - 4000, 0) : offset + 2000]
+    steps: dict[str, int] = {}
+    last = 0
+    for found in _INDENTED.finditer(near):
+        space = found[1]
+        if space.startswith("\t"):
+            unit, depth = "\t", 0
+        else:
+            depth = len(space)
+            unit = _UNITS.get(abs(depth - last), "") if depth != last else ""
+        last = depth
+        if unit:
+            steps[unit] = steps.get(unit, 0) + 1
+    return max(steps, key=lambda unit: steps[unit], default="    ")
+
+
+def one_line(
+    prefix: str,
+    suffix: str,
+    line_prefix: str,
+    line_suffix: str,
+    language: str,
+    in_string: bool,
+    in_comment: bool,
+) -> bool:
+    """Whether the fill ends with its line: something stands to the right, a statement is half
+    done, or the gap is in an argument list, a string or a line comment."""
+    if not _CLOSERS.fullmatch(line_suffix):
+        return True
+    if in_string or in_comment:
+        inside = around(prefix, suffix, language, in_string=in_string, in_comment=in_comment).inside
+        return inside is None or not inside.lines
+    if line_suffix.strip():
+        return not line_prefix.rstrip().endswith(("{", "(", "["))
+    if not line_prefix.strip() or _OPENS_BLOCK.search(line_prefix):
+        return False
+    if around(line_prefix, "", language).opened.endswith(("(", "[")):
+        return True
+    if _HALF_DONE.search(line_prefix):
+        return True
+    return language not in GRAMMARS or not _BLOCK_HEADER.match(line_prefix)
+
+
+def reason_for_silence(line_prefix: str, line_suffix: str, literal: bool) -> str | None:
+    """Why an unasked suggestion would be in the way here; None when it would not."""
+    left, right = line_prefix[-1:], line_suffix[:1]
+    if _wordy(left) and _wordy(right):
+        return "the cursor is inside a word"
+    foreign = _CLOSERS.sub("", line_suffix)
+    if len(foreign) > FOREIGN and (_wordy(left) or left in (")", "]", "}")) and not literal:
+        return "the line goes on to the right of the cursor"
+    return None
+
+
+def _wordy(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
+
+
+def _newline(text: str, offset: int) -> str:
+    """The line break nearest before `offset`, else the first after it."""
+    at = text.rfind("\n", 0, offset)
+    at = text.find("\n", offset) if at < 0 else at
+    return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"

@@ -1,0 +1,208 @@
+"""Where a fill should end: with its scope, before what follows anyway, before it repeats itself.
+
+Pure functions of the fill and its `Context`, each returning a head of the fill. They are asked
+after every step of the model too, so they look only at the fill and at what is near the gap.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from infill_lsp.brackets import PARTNER, around, damage, read, step
+from infill_lsp.brackets import Surroundings as Surroundings
+from infill_lsp.context import Context
+from infill_lsp.grammars import GRAMMARS
+
+_SIGNIFICANT = 4
+"""Letters and digits that make a line more than a closer or a keyword such as `fi`."""
+_FOLLOWING = 12
+"""Lines after the gap that a fill is compared with."""
+_GOES_ON = re.compile(
+    r"(?:[)\]}]|(?:and|case|catch|default|elif|else|elsif|ensure|except|finally|or|rescue|then|when"
+    r"|while)\b)"
+)
+_CLASSES = ("class", "impl", "interface", "trait", "module", "mod_", "namespace", "struct")
+
+
+def surroundings(context: Context) -> Surroundings:
+    """Brackets and quotes around the gap (remembered, so asking again costs little)."""
+    return around(
+        context.prefix,
+        context.suffix,
+        context.language,
+        in_string=context.in_string,
+        in_comment=context.in_comment,
+    )
+
+
+def scope_end(text: str, context: Context) -> str:
+    """Cut where the gap's scope ends: at the bracket that closes one opened before the gap (kept
+    only when nothing after the gap closes it), or at the line that leaves the gap's block."""
+    return dedented(_closed(text, context), context)
+
+
+def _closed(text: str, context: Context) -> str:
+    near = surroundings(context)
+    stack = list(near.opened)
+    floor = len(stack)
+    for bracket, at in read(text, near.lexicon, near.inside).brackets:
+        outer = bracket in PARTNER and bracket in ")]}" and PARTNER[bracket] not in stack[floor:]
+        if outer and damage(near, text[: at + 1]) >= damage(near, text[:at]):
+            return text[:at]
+        step(stack, bracket)
+        floor = min(floor, len(stack))
+        if outer and bracket == "}":
+            tail = re.compile(r"[)\];,]*").match(text, at + 1)
+            return text[: tail.end()] if tail else text
+    return text
+
+
+def dedented(text: str, context: Context) -> str:
+    """Cut before the first line that is indented less than the gap's block, or that begins the
+    next definition after a finished one."""
+    lines = text.split("\n")
+    if len(lines) == 1:
+        return text
+    near = surroundings(context)
+    literals = read(text, near.lexicon, near.inside).literals
+    row = GRAMMARS.get(context.language)
+    word = row.block_end if row else ""
+    deepest = base = 0
+    begun = header = blank = closed = False
+    at = -1
+    for number, line in enumerate(lines):
+        at += 1
+        start, at = at, at + len(line)
+        if not number and context.line_prefix.strip():
+            base = deepest = _width(context.indent)
+            begun, header = True, True
+            continue
+        if not line.strip():
+            blank = blank or begun
+            continue
+        if any(begin < start < end for begin, end in literals):
+            continue
+        width = _width(line) + (_width(context.line_prefix) if not number else 0)
+        if not begun or (header and not deepest > base and width > base):
+            begun, deepest, base = True, max(deepest, width), base if header else width
+            continue
+        if context.language in ("c", "cpp") and line.startswith("#"):
+            continue
+        continues = bool(_GOES_ON.match(line.lstrip())) or (bool(word) and line.strip() == word)
+        sibling = width == base and not continues
+        ended = sibling and deepest > base and (header or (blank and _definitions(context, base)))
+        if width < base or closed or ended:
+            return text[: max(start - 1, 0)]
+        if header and deepest > base and width == base:
+            closed = line.strip().strip(")]};,") in ("", word)
+        deepest, blank = max(deepest, width), False
+    return text
+
+
+def _definitions(context: Context, base: int) -> bool:
+    """Whether the gap's block holds definitions, which blank lines separate."""
+    if not base or not context.scopes:
+        return not base
+    return context.scopes[-1].kind.startswith(_CLASSES)
+
+
+def _width(line: str) -> int:
+    """Columns of leading white space; a tab counts four."""
+    return sum(4 if letter == "\t" else 1 for letter in line[: len(line) - len(line.lstrip())])
+
+
+def before_following(text: str, context: Context) -> str:
+    """Cut what stands after the gap anyway: the rest of its line, or the lines below."""
+    return _before_lines(_before_rest_of_line(text, context), context)
+
+
+def _before_rest_of_line(text: str, context: Context) -> str:
+    rest = context.line_suffix.rstrip()
+    if not rest.strip():
+        return text
+    near = surroundings(context)
+    body = text.rstrip()
+    for length in range(min(len(rest), len(body)), 0, -1):
+        same = rest[:length]
+        if not body.endswith(same):
+            continue
+        if not _letters(same):
+            if damage(near, body) > near.damage:
+                return body[: len(body) - length]
+        elif length == len(rest) or (_letters(same) > 2 and not rest[length].isalnum()):
+            return body[: len(body) - length]
+    if _letters(rest) > _SIGNIFICANT and rest in text:
+        return text[: text.index(rest)]
+    return text
+
+
+def _before_lines(text: str, context: Context) -> str:
+    below = _lines_below(context)
+    if not below:
+        return text
+    lines = text.split("\n")
+    full = [context.line_prefix + lines[0], *lines[1:]]
+    kept = [number for number, line in enumerate(full) if line.strip()]
+    following = [line.strip() for line in below]
+    for first, number in enumerate(kept):
+        rest = [full[other].strip() for other in kept[first:]]
+        count = min(len(rest), len(following))
+        if rest[:count] != following[:count]:
+            continue
+        telling = sum(_letters(line) >= _SIGNIFICANT for line in rest[:count])
+        if telling:
+            if count == len(rest) or telling > 1:
+                return "\n".join(lines[:number])
+        elif count == len(rest) and _superfluous(text, full[number], below[0], context):
+            return "\n".join(lines[:number])
+    return text
+
+
+def _superfluous(text: str, line: str, below: str, context: Context) -> bool:
+    """Whether a closing line that also stands below the gap is one too many."""
+    row = GRAMMARS.get(context.language)
+    if row and row.block_end and line.strip() == row.block_end:
+        return line.rstrip() == below.rstrip()
+    near = surroundings(context)
+    return damage(near, text) > near.damage
+
+
+def _lines_below(context: Context) -> list[str]:
+    """The next lines with something on them, the rest of the gap's line included."""
+    rows = context.suffix[: 200 * _FOLLOWING].split("\n")
+    return list(islice((row for row in rows if row.strip()), _FOLLOWING))
+
+
+def repeats_above(text: str, context: Context) -> bool:
+    """Whether the fill only makes its line a copy of the one above."""
+    line = (context.line_prefix + text).strip()
+    if "\n" in line or _letters(line) < _SIGNIFICANT:
+        return False
+    above = context.prefix[: len(context.prefix) - len(context.line_prefix)].rstrip()
+    return above[above.rfind("\n") + 1 :].strip() == line
+
+
+def before_loop(text: str, context: Context) -> str:
+    """Cut at the second copy when lines, or the end of a line, come again and again."""
+    lines = text.split("\n")
+    for start in range(len(lines)):
+        for period in range(1, min(4, (len(lines) - start) // 2) + 1):
+            block = lines[start : start + period]
+            if block == lines[start + period : start + 2 * period] and any(
+                _letters(line) >= _SIGNIFICANT for line in block
+            ):
+                return "\n".join(lines[: start + period])
+    body = text.rstrip()
+    for period in range(2, 33):
+        unit = body[-period:]
+        if _letters(unit) and body.endswith(unit * 4) and len(set(unit)) > 1:
+            start = len(body) - 4 * period
+            while start and body[start - 1] == body[start - 1 + period]:
+                start -= 1
+            return body[: start + period]
+    return text
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
