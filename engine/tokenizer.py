@@ -1,0 +1,132 @@
+"""Text to token ids and back: the only file that knows the `tokenizers` library.
+
+For byte-level BPE vocabularies. It knows no model, no budget and no prompt. Special tokens are ids
+that only the engine puts into a sequence: no text is ever read as one, and none is written as text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import tokenizers
+
+from engine.request import EngineError
+
+SAFE_CUT = re.compile(r"(?<=\S)(?=\r?\n)")
+"""Between a character that is no white space and a line break. The pre-tokenizers of byte-level BPE
+never match across such a place, nor look beyond it, so that text may be cut there and encoded in
+pieces with the same result."""
+CUT_PROBE = "f(x);\n\n  };\r\n\tb = 1\n"
+"""Newer vocabularies hold `;` and the line break in one token; those cannot be cut here."""
+CACHED_CHUNKS = 16384
+LONGEST_CACHED = 1000
+"""Characters. Longer chunks (generated code, data) are rare, and would make the cache heavy."""
+
+
+class Tokenizer:
+    """The vocabulary of one model. Ids that have no text (specials, unused) stand for no bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a `tokenizer.json`; EngineError where that cannot be done."""
+        try:
+            self._backend = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise EngineError(
+                f"Cannot read the tokenizer {path}: {error}. Reinstall it."
+            ) from error
+        # Without this, "<|im_end|>" in the user's text would end the text for the model.
+        self._backend.encode_special_tokens = True
+        self._cached = lru_cache(CACHED_CHUNKS)(self._encode)
+        byte_level = isinstance(self._backend.decoder, tokenizers.decoders.ByteLevel)
+        if not byte_level or self._encode(CUT_PROBE) != tuple(self.encode(CUT_PROBE)):
+            raise EngineError(
+                f"The tokenizer {path} is not byte-level BPE with GPT-2's way of cutting text. "
+                "Use a model whose tokenizer is."
+            )
+
+    @property
+    def vocab_size(self) -> int:
+        return self._backend.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text` as it stands: no special tokens added, and none parsed."""
+        return [id_ for chunk in self.chunks(text) for id_ in self.encode_chunk(chunk)]
+
+    def chunks(self, text: str) -> list[str]:
+        """Cut `text` (about one chunk a line) so that its ids are its chunks' ids, joined.
+
+        A chunk begins with the line break that ends the line before.
+        """
+        return SAFE_CUT.split(text) if text else []
+
+    def encode_chunk(self, chunk: str) -> tuple[int, ...]:
+        """The ids of one of `chunks`; those seen lately are not computed again."""
+        return self._cached(chunk) if len(chunk) <= LONGEST_CACHED else self._encode(chunk)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`. A character whose last bytes are missing at the end is held back;
+        other bytes that are not UTF-8 become U+FFFD."""
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(self.decode_bytes(ids))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        return b"".join(self._bytes[id_] for id_ in ids)
+
+    def token_bytes(self, id_: int) -> bytes:
+        """What one id stands for; b"" for an id without text."""
+        return self._bytes[id_]
+
+    def ids_with_prefix(self, prefix: bytes) -> list[int]:
+        """All ids whose bytes start with `prefix`, in ascending order."""
+        first = bisect_left(self._sorted, (prefix, -1))
+        found = []
+        for text, id_ in self._sorted[first:]:
+            if not text.startswith(prefix):
+                break
+            found.append(id_)
+        return sorted(found)
+
+    @cached_property
+    def newline_ids(self) -> tuple[int, ...]:
+        """The ids whose text has a line break (\\n or \\r) in it."""
+        return tuple(i for i, text in enumerate(self._bytes) if b"\n" in text or b"\r" in text)
+
+    def id_of(self, special: str) -> int | None:
+        """The id of a token by its name in the vocabulary, e.g. `<|endoftext|>`."""
+        return self._backend.token_to_id(special)
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._backend.encode(text, add_special_tokens=False).ids)
+
+    @cached_property
+    def _bytes(self) -> list[bytes]:
+        vocabulary = self._backend.get_vocab()
+        added = self._backend.get_added_tokens_decoder()
+        table = [b""] * (max(vocabulary.values()) + 1)
+        for token, id_ in vocabulary.items():
+            if id_ not in added:
+                table[id_] = bytes(BYTE_OF_LETTER[letter] for letter in token)
+            elif not added[id_].special:
+                table[id_] = token.encode()
+        return table
+
+    @cached_property
+    def _sorted(self) -> list[tuple[bytes, int]]:
+        return sorted((text, id_) for id_, text in enumerate(self._bytes) if text)
+
+
+def _byte_of_letter() -> dict[str, int]:
+    """Byte-level vocabularies write each byte as one visible letter: printable Latin-1 as itself,
+    the 68 others as letters from U+0100 on, in order."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {
+        chr(0x100 + index): byte for index, byte in enumerate(others)
+    }
+
+
+BYTE_OF_LETTER = _byte_of_letter()
