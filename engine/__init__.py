@@ -6,6 +6,8 @@
 from collections.abc import Callable
 
 from engine.config import EngineConfig
+from engine.diagnosis import Finding, diagnose
+from engine.models.catalog import KnownModel, known_models
 from engine.request import (
     Cancelled,
     Draft,
@@ -28,13 +30,17 @@ __all__ = [
     "EngineError",
     "EngineInfo",
     "Fill",
+    "Finding",
     "InfillEngine",
     "InfillRequest",
     "Job",
+    "KnownModel",
     "Snippet",
     "Stats",
     "Stop",
     "Token",
+    "diagnose",
+    "known_models",
     "load",
 ]
 

@@ -213,6 +213,7 @@ class Engine:
                 "queue": (began - submitted) * 1e3,
                 "prompt": (prompted - began) * 1e3,
                 "encode": (encoded - prompted) * 1e3,
+                "forward": 0.0,
             },
         )
 
@@ -326,8 +327,11 @@ class Engine:
         return True
 
     def _forward(self, run: _Run, ids: Tensor, rows: Tensor, signal: Tensor | None) -> Tensor:
+        began = time.perf_counter()
+        logits = self._model.denoise(ids, run.kv, rows, signal)
         run.forwards += 1
-        return self._model.denoise(ids, run.kv, rows, signal)
+        run.ms["forward"] += (time.perf_counter() - began) * 1e3
+        return logits
 
     def _right_anchor(self, suffix: str) -> list[int]:
         if self._spec.order == "left_to_right":

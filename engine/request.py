@@ -123,7 +123,7 @@ class Stats:
     steps: int = 0
     forwards: int = 0
     ms: dict[str, float] = field(default_factory=dict)
-    """Keys: queue, prompt, encode, denoise, total."""
+    """Keys: queue, prompt, encode, denoise, total; and forward, the model's part of denoise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""`infill-lsp models`: the models that are known, and which of them are here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+import engine
+
+
+def run(*, as_json: bool) -> int:
+    """Print one row for each model."""
+    known = engine.known_models()
+    if as_json:
+        rows = [
+            {**asdict(model), "path": str(model.path or ""), "available": model.available}
+            for model in known
+        ]
+        print(json.dumps(rows))
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "what", "parameters", "download", "memory", "licence", "here"):
+        table.add_column(column, overflow="fold")
+    for model in known:
+        table.add_row(
+            model.name,
+            model.title,
+            _count(model.parameters),
+            f"{model.download_bytes / 1e6:,.0f} MB",
+            f"{model.memory_bytes / 1e6:,.0f} MB",
+            model.licence,
+            "yes" if model.available else "no",
+        )
+    Console(highlight=False).print(table)
+    return 0
+
+
+def _count(parameters: int) -> str:
+    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.0f} M"
