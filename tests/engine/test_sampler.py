@@ -242,6 +242,16 @@ def test_draw_over_a_large_vocabulary_never_takes_the_impossible() -> None:
     assert (drawn % 2 == 0).all()
 
 
+@pytest.mark.parametrize(("point", "token"), [(0.0, 1), (1.0, 2)])
+def test_draw_at_the_ends_takes_nothing_impossible(
+    point: float, token: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random numbers are below 1, but their product with the sum may be rounded up to the sum."""
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.full(shape, point))
+    probability = torch.tensor([[[0.0, 0.25, 0.75, 0.0]]])
+    assert draw(probability, torch.Generator()).tolist() == [[token]]
+
+
 @given(seeds, st.floats(0.01, 5.0))
 @settings(deadline=None)
 def test_sample_uniform_agrees_with_a_loop(seed: int, bound: float) -> None:
