@@ -41,6 +41,13 @@ class BlockLlamaConfig:
         if self.head_dim % 2:
             raise ValueError(f"rotary positions need an even head_dim, not {self.head_dim}")
 
+    @property
+    def parameters(self) -> int:
+        """Numbers in the model; the tied embedding counts once."""
+        attention = (2 * self.heads + 2 * self.kv_heads) * self.head_dim * self.width
+        layer = attention + 3 * self.width * self.inner + 2 * self.width
+        return self.layers * layer + self.spec.vocab_size * self.width + self.width
+
 
 class BlockKV:
     """Keys and values of one prompt, and behind them a scratch area for the canvas.

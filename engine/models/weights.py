@@ -1,0 +1,185 @@
+"""A folder of safetensors files and `config.json` → a model, strictly: every tensor that the model
+has and no other, each of the right shape. Nothing is unpickled.
+
+The name's ending says how a matrix [N, K] is stored:
+    `.weight`                      as it is, any float type
+    `.q4`, `.scale`, `.minimum`    4-bit groups of 32: value * scale + minimum. uint8 [N, K/2] (of a
+                                   group's 16 bytes the low halves come first), float16 [N, K/32]
+    `.int8`, `.scale`              one scale a row: int8 [N, K], float32 [N]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from engine.models.base import ModelSpec
+from engine.models.block_llama import BlockLlama, BlockLlamaConfig
+from engine.models.quantize import Int8Embedding, quantize_linears
+from engine.request import EngineError
+
+ARCHITECTURE = "block_llama"
+GROUP = 32
+"""Columns that share a scale and a minimum in `.q4`."""
+CURE = "Reinstall the program, or download the model again."
+
+Progress = Callable[[float, str], None]
+
+
+def write_config(config: BlockLlamaConfig, path: Path) -> None:
+    """Write what `read_config` reads."""
+    text = json.dumps({"architecture": ARCHITECTURE, **asdict(config)}, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_config(folder: Path) -> BlockLlamaConfig:
+    """`config.json` of a model's folder; EngineError when it is missing or not as it should be."""
+    path = folder / "config.json"
+    try:
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        architecture = fields.pop("architecture")
+        if architecture != ARCHITECTURE:
+            raise EngineError(
+                f"{path} is for a model of the kind {architecture!r}; only {ARCHITECTURE!r} can be "
+                "loaded. Choose another model."
+            )
+        spec: dict[str, Any] = fields.pop("spec")
+        lists = {name: tuple(value) for name, value in spec.items() if isinstance(value, list)}
+        return BlockLlamaConfig(**fields, spec=ModelSpec(**(spec | lists)))
+    except OSError as error:
+        raise EngineError(f"Cannot read {path}: {error.strerror}. {CURE}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise EngineError(f"{path} is not a model's configuration ({error}). {CURE}") from error
+
+
+def load_block_llama(
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    int8: bool,
+    progress: Progress | None = None,
+) -> BlockLlama:
+    """Build the model and fill it, one layer after another, so that little memory is taken twice.
+
+    dtype: of activations, and of weights that are not int8. int8: linears and embedding as int8.
+    progress: called with the share done, 0 to 1, and a text.
+    """
+    config = read_config(folder)
+    with torch.device("meta"):
+        model = BlockLlama(config)
+    with ExitStack() as stack:
+        stored = _Stored(folder, stack)
+        stored.check(model)
+        if int8 and stored.form("embedding") == "int8":
+            table, scale = stored.read("embedding.int8"), stored.read("embedding.scale")
+            model.embedding = Int8Embedding(table, scale, dtype)
+        else:
+            _fill(model.embedding, "embedding.", stored, device, dtype)
+        _fill(model.norm, "norm.", stored, device, dtype)
+        for index, layer in enumerate(model.layers):
+            _fill(layer, f"layers.{index}.", stored, device, dtype)
+            if int8:
+                quantize_linears(layer)
+            if progress is not None:
+                progress((index + 1) / config.layers, f"layer {index + 1} of {config.layers}")
+    model.rotary.to(device)
+    return model.eval().requires_grad_(False)
+
+
+class _Stored:
+    """The tensors of all files of a folder, mapped and not yet read."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.files: dict[str, Any] = {}
+        paths = sorted(folder.glob("*.safetensors"))
+        if not paths:
+            raise EngineError(f"There are no weights (*.safetensors) in {folder}. {CURE}")
+        for path in paths:
+            try:
+                file = stack.enter_context(safe_open(path, framework="pt"))
+            except (SafetensorError, OSError) as error:
+                raise EngineError(f"{path} is damaged ({error}). {CURE}") from error
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                self.files[name] = file
+
+    def check(self, model: nn.Module) -> None:
+        """EngineError unless the stored tensors are exactly what `model` needs."""
+        problems = []
+        unexpected = set(self.files)
+        for name, parameter in model.named_parameters():
+            stem = name.removesuffix(".weight")
+            form = self.form(stem)
+            wanted = _shapes(stem, form, tuple(parameter.shape))
+            for part, shape in wanted.items():
+                unexpected.discard(part)
+                if part not in self.files:
+                    problems.append(f"missing {part}")
+                elif (found := tuple(self.files[part].get_slice(part).get_shape())) != shape:
+                    problems.append(f"{part} is {list(found)}, not {list(shape)}")
+        problems += [f"unexpected {name}" for name in sorted(unexpected)]
+        if problems:
+            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+            raise EngineError(
+                f"The weights in {self.folder} do not fit: {', '.join(problems[:5])}{more}. {CURE}"
+            )
+
+    def form(self, stem: str) -> str:
+        """How the matrix is stored: `q4`, `int8` or `weight`."""
+        return next((form for form in ("q4", "int8") if f"{stem}.{form}" in self.files), "weight")
+
+    def read(self, name: str) -> Tensor:
+        tensor: Tensor = self.files[name].get_tensor(name)
+        return tensor
+
+    def matrix(self, stem: str) -> Tensor:
+        """A float tensor, whatever form it is stored in."""
+        form = self.form(stem)
+        if form == "weight":
+            return self.read(f"{stem}.weight")
+        scale = self.read(f"{stem}.scale")
+        if form == "int8":
+            return self.read(f"{stem}.int8") * scale[:, None]
+        return unpack_q4(self.read(f"{stem}.q4"), scale, self.read(f"{stem}.minimum"))
+
+
+def unpack_q4(packed: Tensor, scale: Tensor, minimum: Tensor) -> Tensor:
+    """float32 [N, K] of 4-bit groups; the shapes are in the module's text."""
+    groups = packed.view(packed.shape[0], -1, GROUP // 2)
+    values = torch.cat((groups & 15, groups >> 4), -1).float()
+    values = torch.addcmul(minimum.float()[..., None], values, scale.float()[..., None])
+    return values.flatten(1)
+
+
+def _shapes(stem: str, form: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The tensors that make up one parameter, and their shapes."""
+    if form == "weight":
+        return {f"{stem}.weight": shape}
+    rows, columns = shape
+    if form == "int8":
+        return {f"{stem}.int8": shape, f"{stem}.scale": (rows,)}
+    groups = (rows, columns // GROUP)
+    return {
+        f"{stem}.q4": (rows, columns // 2),
+        f"{stem}.scale": groups,
+        f"{stem}.minimum": groups,
+    }
+
+
+def _fill(
+    module: nn.Module, prefix: str, stored: _Stored, device: torch.device, dtype: torch.dtype
+) -> None:
+    """Give a module on `meta` its weights."""
+    state = {
+        name: stored.matrix((prefix + name).removesuffix(".weight")).to(device, dtype)
+        for name, _ in module.named_parameters()
+    }
+    module.load_state_dict(state, strict=True, assign=True)
