@@ -9,7 +9,6 @@ program itself never runs it. What is written depends on the wheel alone, byte f
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
 import tempfile

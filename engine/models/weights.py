@@ -80,7 +80,7 @@ def load_block_llama(
         stored.check(model)
         if int8 and stored.form("embedding") == "int8":
             table, scale = stored.read("embedding.int8"), stored.read("embedding.scale")
-            model.embedding = Int8Embedding(table, scale, dtype)
+            model.set_submodule("embedding", Int8Embedding(table, scale, dtype))
         else:
             _fill(model.embedding, "embedding.", stored, device, dtype)
         _fill(model.norm, "norm.", stored, device, dtype)

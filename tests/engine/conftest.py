@@ -8,8 +8,12 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from engine.models.base import ModelSpec, Noise, Order
+from engine.config import EngineConfig
+from engine.models import load_model
+from engine.models.base import DenoisingModel, ModelSpec, Noise, Order
 from engine.models.block_llama import BlockLlama, BlockLlamaConfig
+from engine.request import EngineInfo
+from engine.tokenizer import Tokenizer
 
 # Tiny tensors gain nothing from threads, and lose much where several test runs share the cores.
 torch.set_num_threads(1)
@@ -104,3 +108,9 @@ class ByteTokenizer:
 @pytest.fixture(scope="session")
 def byte_tokenizer() -> ByteTokenizer:
     return ByteTokenizer()
+
+
+@pytest.fixture(scope="session")
+def bundled() -> tuple[DenoisingModel, Tokenizer, EngineInfo]:
+    """The model that comes with the package, as a CPU user gets it."""
+    return load_model(EngineConfig(device="cpu"))
