@@ -130,13 +130,13 @@ def _end_of(text: str, closing: re.Pattern[str], at: int) -> int | None:
 
 def step(stack: list[str], bracket: str) -> int:
     """Put one bracket on the stack or take its partner off. Returns the damage: brackets left open
-    in between, or 1 when it closes nothing."""
+    in between, or 2 when it closes nothing: worse than one left open, which may still be closed."""
     if bracket in "([{":
         stack.append(bracket)
         return 0
     partner = PARTNER[bracket]
     if partner not in stack:
-        return 1
+        return 2
     skipped = 0
     while stack.pop() != partner:
         skipped += 1

@@ -22,6 +22,7 @@ _GOES_ON = re.compile(
     r"(?:[)\]}]|(?:and|case|catch|default|elif|else|elsif|ensure|except|finally|or|rescue|then|when"
     r"|while)\b)"
 )
+_DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
 _CLASSES = ("class", "impl", "interface", "trait", "module", "mod_", "namespace", "struct")
 
 
@@ -91,20 +92,24 @@ def dedented(text: str, context: Context) -> str:
             continue
         continues = bool(_GOES_ON.match(line.lstrip())) or (bool(word) and line.strip() == word)
         sibling = width == base and not continues
-        ended = sibling and deepest > base and (header or (blank and _definitions(context, base)))
-        if width < base or closed or ended:
+        separate = blank and (not base or _definitions(lines, line, context))
+        ended = sibling and deepest > base and (header or separate)
+        # a bracket that has come through `_closed` is wanted, wherever it stands
+        leaves = width < base and line.lstrip()[0] not in near.lexicon.brackets
+        if leaves or closed or ended:
             return text[: max(start - 1, 0)]
-        if header and deepest > base and width == base:
+        if (header and deepest > base and width == base) or width < base:
             closed = line.strip().strip(")]};,") in ("", word)
         deepest, blank = max(deepest, width), False
     return text
 
 
-def _definitions(context: Context, base: int) -> bool:
-    """Whether the gap's block holds definitions, which blank lines separate."""
-    if not base or not context.scopes:
-        return not base
-    return context.scopes[-1].kind.startswith(_CLASSES)
+def _definitions(lines: list[str], line: str, context: Context) -> bool:
+    """Whether definitions stand here one below the other: in a class, or going by their looks."""
+    if context.scopes and context.scopes[-1].kind.startswith(_CLASSES):
+        return True
+    first = next(filter(str.strip, lines))
+    return bool(_DEFINES.match(first) and _DEFINES.match(line))
 
 
 def _width(line: str) -> int:
@@ -132,6 +137,8 @@ def _before_rest_of_line(text: str, context: Context) -> str:
                 return body[: len(body) - length]
         elif length == len(rest) or (_letters(same) > 2 and not rest[length].isalnum()):
             return body[: len(body) - length]
+    if body.endswith((";", ",")) and rest.lstrip(" )]}")[:1] == body[-1]:
+        return body[:-1]
     if _letters(rest) > _SIGNIFICANT and rest in text:
         return text[: text.index(rest)]
     return text

@@ -27,6 +27,7 @@ _REMAINS = re.compile(
     r"<\|\w+\|>|<(?:fim|file|repo|gh|issue|jupyter|empty)_\w+>|<reponame>|<filename>|\x00"
 )
 _DANGLING = re.compile(r"(?:[-+*/%&|=<>.:!~^]|\b(?:and|or|not|in|is|if|else|return))\s*$")
+_UNDECIDED = re.compile(r"\n[ \t]*\w*\Z")
 _TRIMMED = 3
 """Last lines that may be cut away to make a fill parse."""
 
@@ -99,8 +100,8 @@ def closed(text: str, context: Context) -> str | None:
     reading = read(text, near.lexicon, near.inside)
     lines = [at for at, letter in enumerate(text) if letter == "\n"]
     first = lines[0] if lines else len(text)
-    tokens = [at for at, _ in (*reading.brackets, *reading.literals) if at < first]
-    for at in (*reversed(lines), *sorted(tokens, reverse=True)):
+    tokens = [at for _, at in reading.brackets] + [start for start, _ in reading.literals]
+    for at in (*reversed(lines), *sorted((at for at in tokens if at < first), reverse=True)):
         head = text[:at]
         if head.strip() and damage(near, head) <= near.damage:
             return head
@@ -118,7 +119,7 @@ def _completed(text: str, near: Surroundings, context: Context) -> str | None:
     places: list[int] = []
     for bracket, at in reading.brackets:
         step(stack, bracket)
-        places = [*places, at][: len(stack)] if bracket in PARTNER else places
+        places = [*places, at][: len(stack)]
     for bracket, at in zip(reversed(stack), reversed(places), strict=True):
         line_end = body.find("\n", at)
         if line_end >= 0 and not body[at + 1 : line_end].strip():
@@ -192,15 +193,13 @@ def is_complete(context: Context) -> Callable[[str], bool]:
             return True
         if context.single_line and "\n" in body:
             return True
-        body = body.rstrip()
-        return any(
-            len(cut(body, context).rstrip()) < len(body) for cut in (scope_end, before_loop)
-        ) or _follows(body, context)
+        # a last line that is only a word so far may still become `end` or `else`
+        settled = _UNDECIDED.sub("", body).rstrip()
+        whole = body.rpartition("\n")[0]
+        return (
+            len(scope_end(settled, context).rstrip()) < len(settled)
+            or len(before_loop(body, context).rstrip()) < len(body.rstrip())
+            or len(before_following(whole, context).rstrip()) < len(whole.rstrip())
+        )
 
     return complete
-
-
-def _follows(text: str, context: Context) -> bool:
-    """Whether whole lines of the text already are the lines below the gap."""
-    whole, found, _ = text.rpartition("\n")
-    return bool(found) and len(before_following(whole, context).rstrip()) < len(whole.rstrip())

@@ -6,6 +6,7 @@ Pure functions of a tree, its text and its language's name. Offsets are offsets 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,12 +15,28 @@ from tree_sitter import Node, Tree
 
 from infill_lsp.documents import parse
 from infill_lsp.excerpt import LOOK, excerpt
-from infill_lsp.grammars import GRAMMARS
+from infill_lsp.grammars import GRAMMARS, Grammar
 
 HEADER = 200
 """Most characters of a scope's header."""
 
-_NAMED_BY = ("name", "key", "declarator", "type", "selectors")
+_DEFINES = re.compile(
+    r"^([ \t]*)((?:(?:export|default|async|pub|public|private|static|abstract|local)\s+)*"
+    r"(class|def|enum|fn|func|function|impl|interface|module|namespace|struct|trait)\s+([\w.:]+))",
+    re.MULTILINE,
+)
+_NAMED_BY = ("name", "key", "declarator", "type")
+_NAMES = (
+    "bare_key",
+    "dotted_key",
+    "feature_query",
+    "identifier",
+    "object_reference",
+    "quoted_key",
+    "selectors",
+    "start_tag",
+    "type_identifier",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +66,47 @@ def path_to(tree: Tree, offset: int) -> Iterator[Node]:
 
 
 def scopes_at(tree: Tree, text: str, language: str, offset: int) -> tuple[Scope, ...]:
-    """Enclosing scopes, outermost first."""
+    """Enclosing scopes, outermost first. Where the code is broken the tree may have lost them;
+    then indentation and keywords may find more."""
     row = GRAMMARS[language]
-    return tuple(
+    # An indented block ends, for the tree, with its last statement: ask there, not in the space
+    # after it, and see below whether the space still belongs to the block.
+    near = text[max(offset - LOOK, 0) : offset]
+    path = list(path_to(tree, offset - len(near) + len(near.rstrip()) if row.indented else offset))
+    found = tuple(
         Scope(node.type, _name(node, text), node.start_byte, _header(node, text, row.bodies))
-        for node in path_to(tree, offset)
-        if node.type in row.scopes and node.is_named and node.start_byte < offset
+        for node in path
+        if node.type in row.scopes
+        and node.is_named
+        and (node.start_byte < offset < node.end_byte or _indented_under(node, text, row, offset))
     )
+    if any(node.is_error for node in path) or path[0].has_error:
+        return max(_scopes_by_indentation(text, offset), found, key=len)
+    return found
+
+
+def _indented_under(node: Node, text: str, row: Grammar, offset: int) -> bool:
+    """Whether `offset`, at or after the node's end, is indented like something inside of it."""
+    if not row.indented or offset < node.end_byte:
+        return False
+    start = text.rfind("\n", 0, offset) + 1
+    return start <= node.end_byte or offset - start > node.start_point.column
+
+
+def _scopes_by_indentation(text: str, offset: int) -> tuple[Scope, ...]:
+    found: list[Scope] = []
+    start = text.rfind("\n", 0, offset) + 1
+    line = text[start:offset]
+    indent = len(line) - len(line.lstrip())
+    for header in reversed(list(_DEFINES.finditer(text, max(start - LOOK // 4, 0), start))):
+        if len(header[1]) < indent:
+            indent = len(header[1])
+            end = text.find("\n", header.end())
+            source = text[header.start(2) : end if end >= 0 else len(text)]
+            found.append(
+                Scope(header[3], header[4], header.start(2), source[:HEADER].rstrip(" \t\r{"))
+            )
+    return tuple(reversed(found))
 
 
 def in_string(tree: Tree, text: str, language: str, offset: int) -> bool:
@@ -146,19 +197,20 @@ def _name(node: Node, text: str) -> str:
         found = node.child_by_field_name(field)
         if found is None:
             continue
-        while field == "declarator" and (inner := found.child_by_field_name("declarator")):
-            found = inner
-        return text[found.start_byte : found.end_byte].partition("\n")[0]
-    if node.named_child_count and (first := node.named_child(0)) is not None:
-        if first.type == "type_spec" and (inner := first.child_by_field_name("name")):
-            first = inner  # Go: `type Name struct`
-        if first.type in ("start_tag", "object_reference", "bare_key", "dotted_key", "selectors"):
-            return text[first.start_byte : first.end_byte].partition("\n")[0].strip("<>")
-        if first is not None and first.type == "identifier":
-            return text[first.start_byte : first.end_byte]
-        if first.start_byte < node.end_byte and first.type == "type_identifier":
-            return text[first.start_byte : first.end_byte]
+        while field == "declarator" and found.type.endswith("declarator") and found.named_children:
+            # C: `*name(arguments)`
+            found = found.child_by_field_name("declarator") or found.named_children[0]
+        return _first_line(found, text)
+    for child in node.named_children[:8]:
+        if child.type == "type_spec":  # Go: `type Name struct`
+            return _name(child, text)
+        if child.type in _NAMES:
+            return _first_line(child, text).strip("<>")
     return ""
+
+
+def _first_line(node: Node, text: str) -> str:
+    return text[node.start_byte : node.end_byte].partition("\n")[0]
 
 
 def _header(node: Node, text: str, bodies: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ HEAD = 6_000
 FOREIGN = 8
 """Characters right of the cursor, closers aside, up to which a finished line may be extended."""
 
-_INDENTED = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+_INDENTED = re.compile(r"^([ \t]+)[^\s*]", re.MULTILINE)  # ` *` continues a comment
 _UNITS = {1: " ", 2: "  ", 3: "   ", 4: "    ", 8: " " * 8}
 _CLOSERS = re.compile(r"[\s)\]}>;,:'\"`]*")
 _BLOCK_HEADER = re.compile(
@@ -147,11 +147,13 @@ def one_line(
 ) -> bool:
     """Whether the fill ends with its line: something stands to the right, a statement is half
     done, or the gap is in an argument list, a string or a line comment."""
-    if not _CLOSERS.fullmatch(line_suffix):
-        return True
     if in_string or in_comment:
         inside = around(prefix, suffix, language, in_string=in_string, in_comment=in_comment).inside
-        return inside is None or not inside.lines
+        if inside is None or not inside.lines:
+            return True
+        return _CLOSERS.fullmatch(line_suffix.replace(inside.close, "")) is None
+    if not _CLOSERS.fullmatch(line_suffix):
+        return True
     if line_suffix.strip():
         return not line_prefix.rstrip().endswith(("{", "(", "["))
     if not line_prefix.strip() or _OPENS_BLOCK.search(line_prefix):
