@@ -8,13 +8,14 @@ Knows the delimiters of each language and nothing else of it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from infill_lsp.excerpt import REACH, safe_start
 from infill_lsp.grammars import GRAMMARS, Delimited
 
 PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
+_LINE = re.compile(r"^([ \t]*)(?!#|//)(\S)", re.MULTILINE)
 _CHARACTER = r"'(?:\\[^\n]{1,8}?|[^\\'\n]{1,2})'"
 
 
@@ -54,9 +55,9 @@ class Surroundings:
     """The string or comment that the gap is in."""
     line_suffix: str
     after: Delimited | None
-    """What the end of the gap's line is inside of when the gap stays empty."""
+    """What the end of the gap's line should be inside of, going by what follows."""
     closers: str
-    """Brackets closed after the gap's line and not opened there."""
+    """Brackets closed after the gap's line for what is open at its end."""
     damage: int
     """That of the empty fill."""
 
@@ -170,51 +171,106 @@ def _around(tail: str, head: str, cut: bool, language: str, literal: bool) -> Su
     lexicon = lexicon_for(language)
     reading = read(tail, lexicon)
     if (reading.inside is not None) != literal:
-        line = tail.rfind("\n") + 1
-        shorter = read(tail[line:], lexicon)
-        if (shorter.inside is not None) == literal:
-            reading = shorter
-    stack: list[str] = []
-    for bracket, _ in reading.brackets:
-        step(stack, bracket)
+        shorter = tail[tail.rfind("\n") + 1 :]
+        again = read(shorter, lexicon)
+        if (again.inside is not None) == literal:
+            tail, reading = shorter, again
     line_suffix, _, rest = head.partition("\n")
-    after = read(line_suffix, lexicon, reading.inside).inside
-    closers, opened = [], list[str]()
-    for bracket, _ in read(rest, lexicon, after if after and after.lines else None).brackets:
-        if bracket in ")]}" and PARTNER[bracket] not in opened:
-            closers.append(bracket)
-        else:
-            step(opened, bracket)
-    empty = Surroundings(
-        lexicon, "".join(stack), reading.inside, line_suffix, after, "".join(closers), 0
+    after = _expected(rest, lexicon, read(line_suffix, lexicon, reading.inside).inside)
+    opened = open_brackets(reading)
+    near = Surroundings(
+        lexicon,
+        "".join(bracket for bracket, _ in opened),
+        reading.inside,
+        line_suffix,
+        after,
+        _closers(tail, opened, rest, read(rest, lexicon, after), cut),
+        0,
     )
-    damage, left = _measure(empty, "")
-    if cut:  # what closes them may stand beyond where we looked
-        closers += [PARTNER[bracket] for bracket in reversed(left)]
-        damage -= len(left)
-    return Surroundings(
-        lexicon, empty.opened, empty.inside, line_suffix, after, "".join(closers), damage
-    )
+    return replace(near, damage=damage(near, ""))
+
+
+def open_brackets(reading: Reading) -> list[tuple[str, int]]:
+    """The brackets that a text leaves open, outermost first, with their offsets."""
+    stack: list[str] = []
+    places: list[int] = []
+    for bracket, at in reading.brackets:
+        step(stack, bracket)
+        places = [*places, at][: len(stack)]
+    return list(zip(stack, places, strict=True))
+
+
+def _expected(rest: str, lexicon: Lexicon, after: Delimited | None) -> Delimited | None:
+    """What the gap's line should end inside of, going by what follows: an open comment is closed
+    there only if no other begins before; quotes there come in pairs."""
+    after = after if after and after.lines else None
+    if after and after.comment:
+        close = rest.find(after.close)
+        return after if close >= 0 and not 0 <= rest.find(after.open) < close else None
+    long_strings = [d for d in lexicon.delimiters.values() if d.lines and not d.comment]
+    for candidate in (after, None, *long_strings):
+        if read(rest, lexicon, candidate).inside is None:
+            return candidate
+    return after
+
+
+def _closers(
+    tail: str, opened: list[tuple[str, int]], rest: str, reading: Reading, cut: bool
+) -> str:
+    """The brackets that `rest` closes for what is open before it. One that the indentation shows
+    to be still open is left out, and so may be closed by a fill; one whose end is out of sight is
+    taken for closed."""
+    lines = [
+        (found.start(), found.end(), len(found[1]), found[2] in ")]}")
+        for found in _LINE.finditer(rest)
+        if not any(start < found.start() < end for start, end in reading.literals)
+    ]
+    limits = [_limit(tail, at, rest, lines) for _, at in opened]
+    stack = [bracket for bracket, _ in opened]
+    inner: list[str] = []
+    closers: list[str] = []
+    for bracket, at in reading.brackets:
+        if bracket in "([{" or PARTNER[bracket] in inner:
+            step(inner, bracket)
+            continue
+        while stack and limits[len(stack) - 1] <= at:
+            stack.pop()
+        if PARTNER[bracket] in stack:
+            step(stack, bracket)
+        closers.append(bracket)
+    if cut:
+        beyond = [b for b, limit in zip(stack, limits, strict=False) if limit > len(rest)]
+        closers += [PARTNER[bracket] for bracket in reversed(beyond)]
+    return "".join(closers)
+
+
+def _limit(tail: str, at: int, rest: str, lines: list[tuple[int, int, int, bool]]) -> int:
+    """Offset in `rest` from which nothing can close the bracket at `at`, going by indentation;
+    beyond the end of `rest` where indentation does not tell."""
+    begin = tail.rfind("\n", 0, at) + 1
+    depth = len(tail[begin:at]) - len(tail[begin:at].lstrip(" \t"))
+    inside = _LINE.finditer(tail, tail.find("\n", at) + 1 or len(tail))
+    if any(len(found[1]) <= depth for found in inside):
+        return len(rest) + 1  # lines of this block are not indented
+    for start, end, width, closes in lines:
+        if width <= depth:
+            return end if width == depth and closes else start
+    return len(rest) + 1
 
 
 def damage(surroundings: Surroundings, fill: str) -> int:
     """How many brackets and quotes are wrong near the gap with `fill` in it. A fill is harmless
     when this is at most `surroundings.damage`."""
-    return _measure(surroundings, fill)[0]
-
-
-def _measure(surroundings: Surroundings, fill: str) -> tuple[int, list[str]]:
-    """The damage, and the brackets left open."""
-    reading = read(fill + surroundings.line_suffix, surroundings.lexicon, surroundings.inside)
+    near = surroundings
+    reading = read(fill + near.line_suffix, near.lexicon, near.inside)
     total = reading.broken
-    stack = list(surroundings.opened)
+    stack = list(near.opened)
     for bracket, _ in reading.brackets:
         total += step(stack, bracket)
-    for bracket in surroundings.closers:
+    for bracket in near.closers:
         total += step(stack, bracket)
-    if reading.inside is not None and not reading.inside.lines and not reading.inside.comment:
-        total += 1
-    lasting = reading.inside if reading.inside and reading.inside.lines else None
-    before = surroundings.after if surroundings.after and surroundings.after.lines else None
-    total += 2 * (lasting != before)
-    return total + len(stack), stack
+    inside = reading.inside
+    if inside is not None and not inside.lines:
+        total += not inside.comment
+        inside = None
+    return total + 2 * (inside != near.after) + len(stack)

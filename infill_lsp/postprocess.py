@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from infill_lsp.brackets import PARTNER, damage, read, step
+from infill_lsp.brackets import PARTNER, damage, open_brackets, read
 from infill_lsp.context import Context
 from infill_lsp.cuts import (
     Surroundings,
@@ -115,12 +115,7 @@ def _completed(text: str, near: Surroundings, context: Context) -> str | None:
     reading = read(body, near.lexicon, near.inside)
     if reading.inside is not None or _DANGLING.search(body) or context.line_suffix.strip(" )]};,"):
         return None
-    stack: list[str] = []
-    places: list[int] = []
-    for bracket, at in reading.brackets:
-        step(stack, bracket)
-        places = [*places, at][: len(stack)]
-    for bracket, at in zip(reversed(stack), reversed(places), strict=True):
+    for bracket, at in reversed(open_brackets(reading)):
         line_end = body.find("\n", at)
         if line_end >= 0 and not body[at + 1 : line_end].strip():
             line = (context.line_prefix + body[:at]).rsplit("\n", 1)[-1]

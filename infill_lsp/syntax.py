@@ -169,7 +169,8 @@ def errors(tree: Tree, start: int, end: int) -> int:
 
 def parses_no_worse(language: str, prefix: str, fill: str, suffix: str) -> bool:
     """Whether `fill` between `prefix` and `suffix` leaves no more errors near it than the empty
-    gap has. True where there is no grammar."""
+    gap has. True where trees say little: where there is no grammar, and where lines that the gap
+    does not touch have errors too (macros, dialects)."""
     if language not in GRAMMARS:
         return True
     near = prefix[-LOOK:]
@@ -182,13 +183,19 @@ def parses_no_worse(language: str, prefix: str, fill: str, suffix: str) -> bool:
     gap = len(near)
     before = "".join(text[start : min(end, gap)] for start, end in spans if start <= gap)
     after = "".join(text[max(start, gap) : end] for start, end in spans if end > gap)
-    return _error_count(language, before + fill + after) <= _error_count(language, before + after)
+    line = before.rfind("\n") + 1, len(before) + len(after.partition("\n")[0])
+    total, elsewhere = _error_counts(language, before + after, *line)
+    return bool(elsewhere) or _error_counts(language, before + fill + after, *line)[0] <= total
 
 
 @lru_cache(maxsize=16)
-def _error_count(language: str, text: str) -> int:
+def _error_counts(language: str, text: str, start: int, end: int) -> tuple[int, int]:
+    """Errors in all of the text, and those that do not touch [start, end]."""
     tree = parse(language, text)
-    return errors(tree, 0, len(text)) if tree else 0
+    if tree is None:
+        return 0, 0
+    total = errors(tree, 0, len(text))
+    return total, total - errors(tree, start, end) if total else 0
 
 
 def _name(node: Node, text: str) -> str:
