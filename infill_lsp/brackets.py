@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from infill_lsp.excerpt import REACH, safe_start
 from infill_lsp.grammars import GRAMMARS, Delimited
@@ -60,6 +61,16 @@ class Surroundings:
     """Brackets closed after the gap's line for what is open at its end."""
     damage: int
     """That of the empty fill."""
+
+
+class _Line(NamedTuple):
+    """A line below the gap, up to its first character."""
+
+    start: int
+    end: int
+    depth: int
+    closes: bool
+    """It begins with a closing bracket."""
 
 
 @cache
@@ -221,11 +232,14 @@ def _closers(
     to be still open is left out, and so may be closed by a fill; one whose end is out of sight is
     taken for closed."""
     lines = [
-        (found.start(), found.end(), len(found[1]), found[2] in ")]}")
+        _Line(found.start(), found.end(), len(found[1]), found[2] in ")]}")
         for found in _LINE.finditer(rest)
         if not any(start < found.start() < end for start, end in reading.literals)
     ]
     limits = [_limit(tail, at, rest, lines) for _, at in opened]
+    depths = [_depth(tail, at) for _, at in opened]
+    gap = _depth(tail, len(tail))
+    headless = _headless(lines, gap)
     stack = [bracket for bracket, _ in opened]
     inner: list[str] = []
     closers: list[str] = []
@@ -235,7 +249,8 @@ def _closers(
             continue
         while stack and limits[len(stack) - 1] <= at:
             stack.pop()
-        if PARTNER[bracket] in stack:
+        begun_here = at == headless and not (stack and depths[len(stack) - 1] == gap)
+        if PARTNER[bracket] in stack and not begun_here:
             step(stack, bracket)
         closers.append(bracket)
     if cut:
@@ -244,18 +259,31 @@ def _closers(
     return "".join(closers)
 
 
-def _limit(tail: str, at: int, rest: str, lines: list[tuple[int, int, int, bool]]) -> int:
+def _headless(lines: list[_Line], gap: int) -> int | None:
+    """Where a block ends that lies below a gap at depth `gap` and that the gap's line should
+    begin; None where no block lies there."""
+    if not lines or lines[0].depth <= gap:
+        return None
+    return next((line.end - 1 for line in lines if line.closes and line.depth == gap), None)
+
+
+def _limit(tail: str, at: int, rest: str, lines: list[_Line]) -> int:
     """Offset in `rest` from which nothing can close the bracket at `at`, going by indentation;
     beyond the end of `rest` where indentation does not tell."""
-    begin = tail.rfind("\n", 0, at) + 1
-    depth = len(tail[begin:at]) - len(tail[begin:at].lstrip(" \t"))
+    depth = _depth(tail, at)
     inside = _LINE.finditer(tail, tail.find("\n", at) + 1 or len(tail))
     if any(len(found[1]) <= depth for found in inside):
         return len(rest) + 1  # lines of this block are not indented
-    for start, end, width, closes in lines:
-        if width <= depth:
-            return end if width == depth and closes else start
+    for line in lines:
+        if line.depth <= depth:
+            return line.end if line.depth == depth and line.closes else line.start
     return len(rest) + 1
+
+
+def _depth(text: str, at: int) -> int:
+    """Indentation of the line around `at`, in characters."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    return len(line) - len(line.lstrip(" \t"))
 
 
 def damage(surroundings: Surroundings, fill: str) -> int:

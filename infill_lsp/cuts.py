@@ -23,6 +23,7 @@ _GOES_ON = re.compile(
     r"|while)\b)"
 )
 _DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
+_TAIL = re.compile(r"[)\];,]*")
 _CLASSES = ("class", "impl", "interface", "trait", "module", "mod_", "namespace", "struct")
 
 
@@ -48,14 +49,15 @@ def _closed(text: str, context: Context) -> str:
     stack = list(near.opened)
     floor = len(stack)
     for bracket, at in read(text, near.lexicon, near.inside).brackets:
-        outer = bracket in PARTNER and bracket in ")]}" and PARTNER[bracket] not in stack[floor:]
-        if outer and damage(near, text[: at + 1]) >= damage(near, text[:at]):
+        outer = bracket in ")]}" and PARTNER[bracket] not in stack[floor:]
+        goes_on = bracket == "}" and _GOES_ON.match(text[at + 1 :].lstrip(" "))
+        if outer and not goes_on and damage(near, text[: at + 1]) >= damage(near, text[:at]):
             return text[:at]
         step(stack, bracket)
         floor = min(floor, len(stack))
-        if outer and bracket == "}":
-            tail = re.compile(r"[)\];,]*").match(text, at + 1)
-            return text[: tail.end()] if tail else text
+        if outer and not goes_on and bracket == "}":
+            end = _TAIL.match(text, at + 1)
+            return text[: end.end()] if end else text
     return text
 
 

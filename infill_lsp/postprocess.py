@@ -27,7 +27,7 @@ _REMAINS = re.compile(
     r"<\|\w+\|>|<(?:fim|file|repo|gh|issue|jupyter|empty)_\w+>|<reponame>|<filename>|\x00"
 )
 _DANGLING = re.compile(r"(?:[-+*/%&|=<>.:!~^]|\b(?:and|or|not|in|is|if|else|return))\s*$")
-_UNDECIDED = re.compile(r"\n[ \t]*\w*\Z")
+_UNDECIDED = re.compile(r"[\n}][ \t]*\w*\Z")
 _TRIMMED = 3
 """Last lines that may be cut away to make a fill parse."""
 
@@ -55,7 +55,7 @@ def joined(text: str, context: Context) -> str:
         wanted = _expected_indent(context)
         if len(context.line_prefix + first) - len(bare) > len(wanted):
             first = wanted[len(context.line_prefix) :] + bare
-    return "\n".join([first, *(_reindented(line, context.indent_unit) for line in others)])
+    return "\n".join([first, *(_reindented(line, context) for line in others)])
 
 
 def _expected_indent(context: Context) -> str:
@@ -66,10 +66,14 @@ def _expected_indent(context: Context) -> str:
     return indent + context.indent_unit if line.endswith((":", "{", "(", "[")) else indent
 
 
-def _reindented(line: str, unit: str) -> str:
+def _reindented(line: str, context: Context) -> str:
+    """With tabs for spaces or spaces for tabs, where the gap's own line does not say otherwise."""
     body = line.lstrip(" \t")
     space = line[: len(line) - len(body)]
-    return (space.replace(" " * 4, "\t") if unit == "\t" else space.replace("\t", unit)) + body
+    if context.indent_unit == "\t":
+        keep = " " in context.indent or "\t" in space  # spaces after tabs only align
+        return line if keep else space.replace(" " * 4, "\t") + body
+    return line if "\t" in context.indent else space.replace("\t", context.indent_unit) + body
 
 
 def within_scope(text: str, context: Context) -> str:
@@ -188,7 +192,7 @@ def is_complete(context: Context) -> Callable[[str], bool]:
             return True
         if context.single_line and "\n" in body:
             return True
-        # a last line that is only a word so far may still become `end` or `else`
+        # what is only a word so far may still become `end`, and a brace `} else {`
         settled = _UNDECIDED.sub("", body).rstrip()
         whole = body.rpartition("\n")[0]
         return (

@@ -259,6 +259,58 @@ CASES = (
     Case("within a line", "a.txt", "we ‸\n", "are very very very very very very", "are very"),
     Case("line above", "a.py", "total = total + 1\n‸\n", "total = total + 1", None),
     # -- brackets and quotes
+    Case(
+        "its block is below",
+        "a.js",
+        "class A {\n  ‸\n    const x = 1;\n    return x;\n  }\n}\n",
+        "get() {\n    const x = 1;",
+        "get() {",
+    ),
+    Case(
+        "closer that goes on",
+        "a.js",
+        "if (a) {\n  f();\n‸\n  g();\n}\n",
+        "} else {",
+        "} else {",
+    ),
+    Case(
+        "wanted closer in a long file",
+        "a.js",
+        "if (a) {\n  f();\n‸\n" + "g();\n" * 2000,
+        "}",
+        "}",
+    ),
+    Case(
+        "wanted parenthesis in a long file",
+        "a.py",
+        "x = f(‸\n" + "y = g(1)\n" * 2000,
+        "2)",
+        "2)",
+    ),
+    Case(
+        "wanted end of a docstring",
+        "a.py",
+        'def f():\n    """Adds‸\n    return 1\n\ndef g():\n    """Two."""\n',
+        ' one."""',
+        ' one."""',
+    ),
+    Case(
+        "wanted end of a comment",
+        "a.css",
+        "/* one‸\n.a { b: c }\n/* two */\n",
+        " more */",
+        " more */",
+    ),
+    Case(
+        "alignment after tabs", "a.go", "func f() {\n\t‸\n}\n", "g(a,\n\t    b)", "g(a,\n\t    b)"
+    ),
+    Case(
+        "macros tell a tree nothing",
+        "a.c",
+        "API(int) f(int a) NOTHROW;\n\n‸\n\nAPI(int) g(int a) NOTHROW;\n",
+        "API(int) h(int a) NOTHROW;",
+        "API(int) h(int a) NOTHROW;",
+    ),
     Case("missing closer", "a.py", "‸\n", "print(max(a, b)", "print(max(a, b))"),
     Case("missing after comma", "a.py", "x = ‸\n", "[1, 2,", "[1, 2]"),
     Case(
@@ -361,7 +413,8 @@ def test_complete_means_that_more_text_changes_nothing(case: Case) -> None:
         ("a.py", "def f():\n    ‸\n", "return 1\n\nx =", True),
         ("a.py", "def f():\n    ‸\n", "return 1\n\nx", False),  # might become `else`
         ("a.py", "def f():\n    ‸\n", "return 1\n    ", False),
-        ("a.js", "function f() {\n  ‸\n}\n", "return 1;\n}", True),
+        ("a.js", "function f() {\n  ‸\n}\n", "return 1;\n}\n", True),
+        ("a.js", "function f() {\n  ‸\n}\n", "return 1;\n}", False),  # might go on: `} else {`
         ("a.js", "function f() {\n  ‸\n}\n", "return 1;\n", False),
         ("a.js", "f(‸)\n", "g(a)", False),
         ("a.js", "f(‸)\n", "g(a))", True),
