@@ -22,18 +22,13 @@ from typing import Any, Protocol
 import cattrs
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.protocol import (
-    JsonRPCNotification,
-    JsonRPCRequestMessage,
-    JsonRPCResponseMessage,
-    LanguageServerProtocol,
-    lsp_method,
-)
+from pygls.protocol import JsonRPCResponseMessage, LanguageServerProtocol, lsp_method
 
 logger = logging.getLogger(__name__)
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 NOT_INITIALIZED = -32002
 
@@ -75,8 +70,12 @@ class InfillProtocol(LanguageServerProtocol):
         if message_id is not None and (refusal := self._too_early_or_late(method)) is not None:
             self.refuse(message_id, *refusal)
             return
+        if not self._handles(method):
+            if message_id is not None:
+                self.refuse(message_id, METHOD_NOT_FOUND, f"this server does not know {method}")
+            return
         try:
-            message = self._structure(method, data)
+            message: Any = self._structure(method, data)
         except Exception as error:
             reason = f"wrong parameters for {method}: {_where(error)}"
             if message_id is not None:
@@ -86,9 +85,12 @@ class InfillProtocol(LanguageServerProtocol):
             return
         self.handle_message(message)
 
+    def _handles(self, method: str) -> bool:
+        features = self.fm.builtin_features.keys() | self.fm.features.keys()
+        return method in features or method == types.CANCEL_REQUEST
+
     def _structure(self, method: str, data: dict[str, Any]) -> Any:
-        fallback = JsonRPCRequestMessage if "id" in data else JsonRPCNotification
-        message = self._converter.structure(data, self.get_message_type(method) or fallback)
+        message = self._converter.structure(data, types.METHOD_TO_TYPES[method][0])
         if method == types.TEXT_DOCUMENT_INLINE_COMPLETION:
             # Not in the specification, and dropped by the converter; clients made for Copilot's
             # server send it, and it tells a late request from a current one.

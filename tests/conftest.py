@@ -1,0 +1,6 @@
+"""For all tests: makes `fake_engine` importable, whichever way pytest was started."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

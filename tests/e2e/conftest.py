@@ -1,0 +1,72 @@
+"""Sessions with the real server process, over standard streams or TCP, as an editor would have.
+
+One TCP server serves all tests of a run; a stdio server is started for each test that asks for one.
+What the engine does is in each session's script (see `serve_fake`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol import types
+from pytest_lsp import make_test_lsp_client
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from sessions import SECONDS, Connect, Session, capabilities, listening, running
+
+
+@pytest.fixture(scope="session")
+def tcp_server() -> Iterator[tuple[str, int]]:
+    """(host, port) of a server that outlives its connections."""
+    yield from listening("--tcp")
+
+
+@pytest.fixture
+async def connect(tmp_path: Path, tcp_server: tuple[str, int]) -> AsyncIterator[Connect]:
+    """Open a session: `await connect("vscode", transport="tcp", script={...}, **settings)`."""
+    async with AsyncExitStack() as stack:
+        sessions = 0
+
+        async def open_session(
+            editor: str = "vscode",
+            transport: str = "tcp",
+            *,
+            script: dict[str, Any] | None = None,
+            configuration: dict[str, Any] | None = None,
+            edit: Callable[[types.ClientCapabilities], None] = lambda _: None,
+            **settings: Any,
+        ) -> Session:
+            nonlocal sessions
+            sessions += 1
+            journal = tmp_path / f"journal-{sessions}"
+            model = json.dumps({"journal": str(journal), **(script or {})})
+            client = make_test_lsp_client()
+            client.set_configuration({"infill": configuration or {}})
+            session = Session(client, journal)
+            await stack.enter_async_context(running(client, transport, tcp_server))
+            declared = capabilities(editor)
+            edit(declared)
+            params = types.InitializeParams(
+                declared,
+                root_uri="file:///folder",
+                workspace_folders=[types.WorkspaceFolder("file:///folder", "folder")],
+                initialization_options={"infill": {"model": model, **settings}},
+            )
+            session.result = await asyncio.wait_for(client.initialize_session(params), SECONDS)
+            return session
+
+        yield open_session
+
+
+@pytest.fixture(params=["stdio", "tcp"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """For tests that must hold on both."""
+    return str(request.param)

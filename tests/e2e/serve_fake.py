@@ -1,0 +1,92 @@
+"""The real server with a fake engine, as a process of its own.
+
+    python tests/e2e/serve_fake.py [--stdio | --tcp | --ws] [--busy-pool]
+
+The setting `infill.model` holds the engine's script: JSON with FakeEngine's keywords, and `journal`,
+a file that gets one JSON line for each request, cancellation and end of a request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fake_engine import FakeEngine
+
+from engine import Draft, EngineConfig, InfillRequest, Job
+from infill_lsp import server as servers
+from infill_lsp import transport
+
+
+class JournalledEngine(FakeEngine):
+    """A FakeEngine that writes down what it was asked and how often it ran."""
+
+    def __init__(self, journal: str | None = None, **script: Any) -> None:
+        self._journal = Path(journal) if journal else None
+        super().__init__(**script)
+
+    def submit(self, request: InfillRequest, on_draft: Any = None) -> Job:
+        self._write(
+            event="request",
+            prefix=request.prefix[-200:],
+            suffix=request.suffix[:200],
+            variants=request.variants,
+            path=request.path,
+        )
+        return super().submit(request, on_draft)
+
+    def _fill(self, request: InfillRequest, job: Job, on_draft: Any) -> Draft:
+        try:
+            return super()._fill(request, job, on_draft)
+        finally:
+            self._write(event="end", forwards=self.forwards, cancelled=job.cancelled.is_set())
+
+    def _write(self, **entry: Any) -> None:
+        if self._journal is not None:
+            with self._journal.open("a") as journal:
+                journal.write(json.dumps(entry) + "\n")
+
+
+def start_engine(config: EngineConfig) -> FakeEngine:
+    script = {} if config.model == "bundled" else json.loads(config.model)
+    return JournalledEngine(**script)
+
+
+def _keep_pool_busy() -> None:
+    """Every connection's thread pool is full of sleepers from the start."""
+    make = servers.make_server
+
+    def make_busy(engines: Any) -> servers.InfillServer:
+        server = make(engines)
+        for _ in range(100):
+            server.thread_pool.submit(time.sleep, 1.0)
+        return server
+
+    transport.make_server = make_busy
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--stdio", action="store_true")
+    kind.add_argument("--tcp", action="store_true")
+    kind.add_argument("--ws", action="store_true")
+    parser.add_argument("--busy-pool", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.busy_pool:
+        _keep_pool_busy()
+    if arguments.tcp:
+        return transport.serve_tcp("", 0, start_engine)
+    if arguments.ws:
+        return transport.serve_ws("", 0, start_engine)
+    return transport.serve_stdio(start_engine)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

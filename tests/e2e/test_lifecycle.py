@@ -1,0 +1,224 @@
+"""initialize, shutdown, exit, and what a client may do wrong in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pygls.exceptions import JsonRpcException
+from sessions import SECONDS, SERVER, Connect, Session, frame, inline_params
+
+MARKER = "veryPrivateIdentifier"
+
+
+class Pipe:
+    """A server process and raw messages on its standard streams."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [*SERVER, "--stdio", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def send(self, *messages: dict[str, Any]) -> None:
+        self.write(b"".join(frame({"jsonrpc": "2.0", **message}) for message in messages))
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def receive(self, wanted: Any) -> dict[str, Any]:
+        """The next answer with this id; notifications are passed over."""
+        assert self.process.stdout is not None
+        while True:
+            length = int(self.process.stdout.readline().split(b":")[1])
+            self.process.stdout.readline()
+            message: dict[str, Any] = json.loads(self.process.stdout.read(length))
+            if message.get("id", "none") == wanted and "method" not in message:
+                return message
+
+    def initialize(self) -> dict[str, Any]:
+        params = {"processId": None, "rootUri": None, "capabilities": {}}
+        self.send({"id": 0, "method": "initialize", "params": params})
+        answer = self.receive(0)
+        self.send({"method": "initialized", "params": {}})
+        return answer
+
+    def end(self) -> tuple[int, str]:
+        """Close standard input; (exit code, what was said on standard error)."""
+        _, said = self.process.communicate(timeout=SECONDS)
+        return self.process.returncode, said.decode()
+
+
+def test_shutdown_then_exit_is_success() -> None:
+    pipe = Pipe()
+    pipe.initialize()
+    pipe.send({"id": 1, "method": "shutdown"}, {"method": "exit"})
+    assert pipe.receive(1)["result"] is None
+    assert pipe.process.wait(SECONDS) == 0, "ends by itself, with standard input still open"
+    pipe.end()
+
+
+def test_exit_without_shutdown_is_failure() -> None:
+    pipe = Pipe()
+    pipe.initialize()
+    pipe.send({"method": "exit"})
+    assert pipe.process.wait(SECONDS) == 1
+    pipe.end()
+
+
+def test_the_end_of_input_ends_the_process() -> None:
+    """An editor that crashed: nobody will say `exit`."""
+    pipe = Pipe()
+    pipe.initialize()
+    code, said = pipe.end()
+    assert (code, said) == (1, "")
+
+
+@pytest.mark.parametrize("left", [b"Content-Length: 100\r\n\r\n{", b"Content-", b""])
+def test_input_that_ends_within_a_message(left: bytes) -> None:
+    pipe = Pipe()
+    pipe.write(left)
+    assert pipe.end() == (1, "")
+
+
+def test_broken_messages_are_refused_and_the_server_lives_on() -> None:
+    pipe = Pipe()
+    pipe.initialize()
+    for body, code in [
+        (b"{not json", -32700),
+        (b"\xff\xfe", -32700),
+        (b"[" * 100_000, -32700),
+        (b"[]", -32600),
+        (b'"text"', -32600),
+        (b'{"jsonrpc": "1.0", "id": 1, "method": "x"}', -32600),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": 7}', -32600),
+        (b'{"jsonrpc": "2.0", "id": {}, "method": "x"}', -32600),
+    ]:
+        pipe.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        assert pipe.receive(None)["error"]["code"] == code, body[:20]
+    pipe.send({"id": 5, "method": "no/such/method"})
+    assert pipe.receive(5)["error"]["code"] == -32601
+    pipe.send({"method": "no/such/notification"}, {"id": 77, "result": "to nothing asked"})
+    pipe.send({"id": 6, "method": "shutdown"})
+    assert pipe.receive(6)["result"] is None
+    pipe.end()
+
+
+def test_bytes_that_are_no_message_end_the_connection() -> None:
+    pipe = Pipe()
+    pipe.initialize()
+    pipe.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert pipe.receive(None)["error"]["code"] == -32700
+    assert pipe.process.wait(SECONDS) == 1
+    pipe.end()
+
+
+def test_requests_too_early_and_too_late() -> None:
+    pipe = Pipe()
+    method = "textDocument/inlineCompletion"
+    pipe.send({"id": 1, "method": method, "params": inline_params("file:///a", 0, 0)})
+    assert pipe.receive(1)["error"]["code"] == -32002
+    pipe.initialize()
+    pipe.send({"id": 2, "method": "shutdown"})
+    pipe.receive(2)
+    pipe.send({"id": 3, "method": method, "params": inline_params("file:///a", 0, 0)})
+    assert pipe.receive(3)["error"]["code"] == -32600
+    pipe.send({"method": "exit"})
+    assert pipe.process.wait(SECONDS) == 0
+    pipe.end()
+
+
+def test_user_code_is_never_logged() -> None:
+    """Trap P11: at INFO, pygls logs every message; at WARNING still the parameters of a
+    notification whose handler fails."""
+    pipe = Pipe()
+    pipe.initialize()
+    uri = "file:///a.py"
+    document = {"uri": uri, "languageId": "python", "version": 1, "text": f"{MARKER} = 1\n"}
+    pipe.send(
+        {"method": "textDocument/didOpen", "params": {"textDocument": document}},
+        {"method": "textDocument/didChange", "params": {"contentChanges": MARKER}},
+        {"method": "textDocument/didClose", "params": {"textDocument": {"uri": [MARKER]}}},
+        {"method": "workspace/didChangeConfiguration", "params": {"settings": {MARKER: MARKER}}},
+        {"id": 1, "method": "workspace/executeCommand", "params": {"command": MARKER}},
+        {"id": 2, "method": "textDocument/hover", "params": {MARKER: [MARKER]}},
+    )
+    pipe.receive(1)
+    pipe.receive(2)
+    pipe.send({"id": 3, "method": "shutdown"}, {"method": "exit"})
+    _, said = pipe.end()
+    assert "ignored" in said, "it is said that something was wrong"
+    assert MARKER not in said
+
+
+def test_a_full_thread_pool_makes_nothing_wait() -> None:
+    """Trap P4: pygls reads standard input with threads of the pool that handlers use."""
+    pipe = Pipe("--busy-pool")
+    pipe.initialize()
+    began = time.monotonic()
+    pipe.send(
+        {"id": 1, "method": "workspace/executeCommand", "params": {"command": "infill.status"}}
+    )
+    pipe.receive(1)
+    assert time.monotonic() - began < 0.9, "the pool's sleepers sleep for a second each"
+    pipe.process.kill()
+    pipe.end()
+
+
+def test_nothing_else_reaches_standard_output(tmp_path: Path) -> None:
+    """What a library prints would end up between two messages."""
+    script = tmp_path / "noisy.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(SERVER[1]).parent)!r})\n"
+        "import serve_fake\n"
+        "from infill_lsp import transport\n"
+        "def start(config):\n"
+        "    print('noise'); sys.stdout.flush()\n"
+        "    return serve_fake.start_engine(config)\n"
+        "transport.serve_stdio(start)\n"
+    )
+    process = subprocess.Popen(
+        [SERVER[0], str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    params = {"processId": None, "rootUri": None, "capabilities": {}}
+    out, said = process.communicate(
+        frame({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+        + frame({"jsonrpc": "2.0", "method": "initialized", "params": {}})
+        + frame({"jsonrpc": "2.0", "id": 1, "method": "shutdown"})
+        + frame({"jsonrpc": "2.0", "method": "exit"}),
+        timeout=SECONDS,
+    )
+    assert b"noise" in said
+    assert b"noise" not in out
+
+
+async def test_initialize_twice_is_refused(connect: Connect) -> None:
+    session: Session = await connect()
+    params = {"processId": None, "rootUri": None, "capabilities": {}}
+    (answer,) = session.send({"id": "again", "method": "initialize", "params": params})
+    with pytest.raises(JsonRpcException) as refused:
+        await asyncio.wait_for(answer, SECONDS)
+    assert refused.value.code == -32600
+
+
+@pytest.mark.parametrize(
+    ("editor", "encoding"),
+    [("vscode", "utf-16"), ("neovim-0.12", "utf-8"), ("neovim-0.11", "utf-8")],
+)
+async def test_the_editor_s_first_encoding_is_taken(
+    connect: Connect, editor: str, encoding: str
+) -> None:
+    session: Session = await connect(editor)
+    assert session.result.capabilities.position_encoding == encoding

@@ -1,0 +1,126 @@
+"""An engine without a model: scripted answers, delays and failures, and counts of what it did."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+
+from engine import (
+    Cancelled,
+    Draft,
+    EngineConfig,
+    EngineError,
+    EngineInfo,
+    Fill,
+    InfillRequest,
+    Job,
+    Stats,
+    Stop,
+)
+
+Script = Callable[[InfillRequest], Sequence[str]]
+
+
+class FakeEngine:
+    """Does `steps` forwards of `step_seconds` each, looking at the cancel flag between them."""
+
+    def __init__(
+        self,
+        answer: str | Sequence[str] | Script = "pass",
+        *,
+        steps: int = 2,
+        step_seconds: float = 0.0,
+        load_seconds: float = 0.0,
+        load_error: str | None = None,
+        error: str | None = None,
+        stop: Stop = Stop.STABLE,
+    ) -> None:
+        self.answer = answer
+        self.steps, self.step_seconds, self.error, self.stop = steps, step_seconds, error, stop
+        self.requests: list[InfillRequest] = []
+        self.forwards = 0
+        self.cancellations = 0
+        self.closed = False
+        self.gate = threading.Event()
+        """Clear it to keep the engine busy before its first forward, until it is set again."""
+        self.gate.set()
+        self.ready: Future[EngineInfo] = Future()
+        self._jobs: queue.Queue[tuple[InfillRequest, Job, Callable[[Draft], None] | None] | None]
+        self._jobs = queue.Queue()
+        self._load = (load_seconds, load_error)
+        threading.Thread(target=self._run, name="fake engine", daemon=True).start()
+
+    def submit(
+        self, request: InfillRequest, on_draft: Callable[[Draft], None] | None = None
+    ) -> Job:
+        self.requests.append(request)
+        job = Job(Future(), threading.Event())
+        self._jobs.put((request, job, on_draft))
+        return job
+
+    def close(self) -> None:
+        self.closed = True
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        seconds, error = self._load
+        time.sleep(seconds)
+        if error is not None:
+            self.ready.set_exception(EngineError(error))
+        else:
+            self.ready.set_result(
+                EngineInfo("fake", "cpu", "none", "any", "Apache-2.0", 0, 0, 8192, 256, seconds)
+            )
+        while (entry := self._jobs.get()) is not None:
+            request, job, on_draft = entry
+            try:
+                job.result.set_result(self._fill(request, job, on_draft))
+            except (Cancelled, EngineError) as failure:
+                self.cancellations += isinstance(failure, Cancelled)
+                if not job.result.cancelled():
+                    job.result.set_exception(failure)
+            except InvalidStateError:  # cancelled after the last step
+                self.cancellations += 1
+
+    def _fill(
+        self, request: InfillRequest, job: Job, on_draft: Callable[[Draft], None] | None
+    ) -> Draft:
+        while not self.gate.wait(0.005):
+            if job.cancelled.is_set():
+                raise Cancelled
+        if self.error is not None:
+            raise EngineError(self.error)
+        for step in range(self.steps):
+            if job.cancelled.is_set():
+                raise Cancelled
+            time.sleep(self.step_seconds)
+            self.forwards += 1
+            if on_draft is not None:
+                on_draft(self._draft(request, step, Stop.RUNNING))
+        return self._draft(request, self.steps, self.stop)
+
+    def _draft(self, request: InfillRequest, step: int, stop: Stop) -> Draft:
+        answer = self.answer(request) if callable(self.answer) else self.answer
+        texts = [answer] if isinstance(answer, str) else list(answer)
+        fills = tuple(
+            Fill((text,), 0.9 - 0.1 * rank) for rank, text in enumerate(texts[: request.variants])
+        )
+        ms = dict.fromkeys(("queue", "prompt", "encode", "denoise", "forward", "total"), 0.0)
+        return Draft(step, fills, stop, Stats(steps=step, forwards=step, ms=ms))
+
+
+class Factory:
+    """What a server starts engines with; remembers them."""
+
+    def __init__(self, make: Callable[[], FakeEngine] = FakeEngine) -> None:
+        self._make = make
+        self.configs: list[EngineConfig] = []
+        self.engines: list[FakeEngine] = []
+
+    def __call__(self, config: EngineConfig) -> FakeEngine:
+        self.configs.append(config)
+        self.engines.append(self._make())
+        return self.engines[-1]
