@@ -61,34 +61,31 @@ def _headers(text: str, start: int) -> list[Span]:
     """The lines that enclose `start`, innermost first."""
     found: list[Span] = []
     first = _LINE.search(text, start)
-    indent = len(first[1]) if first else 0
-    if not indent:
-        return found
-    floor = max(start - LOOK, 0)
-    before = [(m.start(), len(m[1]), m[2]) for m in _shallow(text, floor, start, indent)]
-    span_end = None
-    for at, depth, letter in reversed(before):
-        if depth >= indent and span_end is None:
-            continue
-        if depth > indent:
-            continue
-        if span_end is None:
-            span_end = text.index("\n", at) + 1
-        indent = depth
-        if letter in _CLOSERS or letter == "{":
-            continue  # the header began further up, at the same depth
-        if span_end - at < REACH:
-            found.append((at, span_end))
-        span_end = None
-        if not depth:
+    depth = len(first[1]) if first else 0
+    below = start
+    span_end = None  # of the header whose beginning is looked for
+    while depth or span_end:
+        line = _last_shallow(text, below, depth if span_end else depth - 1)
+        if line is None:
             break
+        below, depth = line.start(), len(line[1])
+        span_end = span_end or text.index("\n", below) + 1
+        if line[2] in _CLOSERS or line[2] == "{":
+            continue  # it began further up, at the same depth
+        if span_end - below < REACH:
+            found.append((below, span_end))
+        span_end = None
     return found
 
 
-def _shallow(text: str, start: int, end: int, indent: int) -> list[re.Match[str]]:
-    """Lines of [start, end) indented less than `indent`."""
-    pattern = re.compile(rf"^([ \t]{{0,{indent - 1}}})([^\s])", re.MULTILINE)
-    return list(pattern.finditer(text, start, end))
+def _last_shallow(text: str, end: int, depth: int) -> re.Match[str] | None:
+    """The last line before `end` that is indented by at most `depth`, blank lines aside."""
+    pattern = re.compile(rf"^([ \t]{{0,{depth}}})([^\s])", re.MULTILINE)
+    for reach in (REACH, 4 * REACH, LOOK):
+        found = list(pattern.finditer(text, max(end - reach, 0), end))
+        if found:
+            return found[-1]
+    return None
 
 
 def _closers(text: str, start: int, end: int, closing_words: bool) -> list[Span]:

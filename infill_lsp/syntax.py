@@ -14,7 +14,7 @@ from functools import lru_cache
 from tree_sitter import Node, Tree
 
 from infill_lsp.documents import parse
-from infill_lsp.excerpt import LOOK, excerpt
+from infill_lsp.excerpt import LOOK, REACH, excerpt
 from infill_lsp.grammars import GRAMMARS, Grammar
 
 HEADER = 200
@@ -98,7 +98,7 @@ def _scopes_by_indentation(text: str, offset: int) -> tuple[Scope, ...]:
     start = text.rfind("\n", 0, offset) + 1
     line = text[start:offset]
     indent = len(line) - len(line.lstrip())
-    for header in reversed(list(_DEFINES.finditer(text, max(start - LOOK // 4, 0), start))):
+    for header in reversed(list(_DEFINES.finditer(text, max(start - 4 * REACH, 0), start))):
         if len(header[1]) < indent:
             indent = len(header[1])
             end = text.find("\n", header.end())

@@ -120,7 +120,7 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
 def indent_unit(text: str, offset: int) -> str:
     """One level of indentation, as most lines near `offset` have it; four spaces where no line is
     indented."""
-    near = text[max(offset - 4000, 0) : offset + 2000]
+    near = text[max(offset - 2000, 0) : offset + 1000]
     steps: dict[str, int] = {}
     last = 0
     for found in _INDENTED.finditer(near):

@@ -189,9 +189,9 @@ def test_a_keystroke_in_20000_lines_costs_less_than_a_millisecond() -> None:
     times = []
     for turn in range(60):
         line = (turn * 337) % 20_000
-        began = time.perf_counter()
+        began = time.process_time()
         document.apply([Change("y", ((line, 3), (line, 3)))], turn)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert statistics.median(times) < 1e-3
 
 

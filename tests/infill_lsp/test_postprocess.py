@@ -434,10 +434,10 @@ def test_is_complete_is_quick_enough_to_be_asked_after_every_step() -> None:
     complete = is_complete(context_at("a.py", document))
     text = "total = 0\n        for x in range(10):\n            total += f(x, [1, 2])\n" * 6
     complete(text)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(20):
         complete(text[:-10])
-    assert (time.perf_counter() - began) / 20 < 1e-3
+    assert (time.process_time() - began) / 20 < 1e-3
 
 
 fragments = st.lists(
