@@ -93,13 +93,13 @@ def heal(prefix: str, tokenizer: Tokenizer) -> tuple[str, bytes]:
     never seen what follows such a stump. Taking the last token back and allowing only tokens that
     begin with its text lets the model choose `print`, and costs nothing where the cut was clean.
     Of a run of white space only the last character is taken: the rest is how indentation before a
-    word is tokenized anyway.
+    word is tokenized anyway. A line break is taken too, for it is one token with the indentation
+    after it: left standing, it says that the next line has none.
     """
     if not prefix:
         return prefix, b""
     if prefix[-1].isspace():
-        clean_line = prefix[-1] == "\n" and not prefix[-2:-1].isspace()
-        end = "" if clean_line else prefix[-1]
+        end = prefix[-1]
     else:
         last = tokenizer.encode(tokenizer.chunks(prefix[-256:])[-1])[-1]
         text = tokenizer.token_bytes(last).decode("utf-8", errors="replace")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from engine.canvas import Canvas, closed, read, settled_head
+from engine.canvas import Canvas, closed, kept, read, settled_head
 from engine.denoise import Step
 from engine.models.base import ModelSpec
 from engine.request import Fill, InfillRequest, Stop, Token
@@ -70,7 +70,7 @@ class Readout:
         heads = settled_head(step.ids, step.settled, canvas, self._spec)
         ends = closed(torch.where(step.settled, step.ids, -1), canvas, self._spec)
         surprise = -step.confidence.clamp_min(LEAST_CONFIDENCE).log()
-        counted = step.settled & canvas.free
+        counted = step.settled & kept(step.ids, canvas, self._spec)
         for row, variant in enumerate(variants):
             if variant.stop is not Stop.RUNNING:
                 continue
