@@ -32,8 +32,7 @@ class Engines:
             self._end(config)
             engine = None
         if engine is None:
-            for idle in [held for held in self._engines if not self._users[held]]:
-                self._end(idle)
+            self._end_idle(but=None)
             engine = self._engines[config] = self._start(config)
         self._users[config] += 1
         return engine
@@ -41,11 +40,18 @@ class Engines:
     def release(self, config: EngineConfig) -> None:
         """One user less."""
         self._users[config] -= 1
+        if not self._users[config]:
+            self._end_idle(but=config)
 
     def close(self) -> None:
         """End all engines."""
         for config in list(self._engines):
             self._end(config)
+
+    def _end_idle(self, but: EngineConfig | None) -> None:
+        for config in list(self._engines):
+            if config != but and not self._users[config]:
+                self._end(config)
 
     def _end(self, config: EngineConfig) -> None:
         self._engines.pop(config).close()

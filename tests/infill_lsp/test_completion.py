@@ -1,0 +1,272 @@
+"""The path from a document to suggestions, with an engine that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from fake_engine import FakeEngine
+
+from engine import (
+    Cancelled,
+    Draft,
+    EngineConfig,
+    EngineError,
+    InfillEngine,
+    InfillRequest,
+    Job,
+    Stop,
+)
+from infill_lsp.completion import Answer, Completer, Popup, fill
+from infill_lsp.documents import Change, Document
+from infill_lsp.engines import Engines
+from infill_lsp.settings import Settings
+
+
+def document(text: str, name: str = "a.py", language: str = "python") -> Document:
+    return Document(f"file:///{name}", text, language_id=language, encoding="utf-32")
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    fake = FakeEngine("1")
+    yield fake
+    fake.close()
+
+
+async def completer(engine: InfillEngine, **settings: object) -> Completer:
+    made = Completer()
+    made.engine = engine
+    made.settings = replace(Settings(), **settings)
+    await asyncio.wrap_future(engine.ready)
+    return made
+
+
+def texts(answer: Answer) -> list[str]:
+    return [suggestion.text for suggestion in answer.suggestions]
+
+
+async def until(condition: object) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.001)
+
+
+async def test_fill_asks_for_what_is_around_the_gap(engine: FakeEngine) -> None:
+    snapshot = document("x = 2 + 3\ny = x\n").snapshot()
+    drafts: list[Draft] = []
+    filled = await fill(
+        engine,
+        snapshot,
+        4,
+        9,
+        settings=Settings(),
+        variants=2,
+        seed=7,
+        deadline=3.0,
+        document="key",
+        on_draft=drafts.append,
+    )
+    (request,) = engine.requests
+    assert (request.prefix, request.suffix) == ("x = ", "\ny = x\n")
+    assert (request.language, request.path) == ("python", "a.py")
+    assert (request.variants, request.seed, request.deadline) == (2, 7, 3.0)
+    assert request.document == "key"
+    assert request.is_complete is not None
+    (suggestion,) = filled.suggestions
+    assert (suggestion.start, suggestion.end, suggestion.text) == (4, 9, "1")
+    assert filled.draft is not None
+    assert filled.draft.final
+    assert filled.ms.keys() == {"context", "postprocess"}
+    assert len(drafts) == engine.steps
+
+
+async def test_fill_raises_what_the_user_can_mend() -> None:
+    broken = FakeEngine(error="out of memory; use a smaller model")
+    with pytest.raises(EngineError, match="smaller"):
+        await fill(broken, document("x = ").snapshot(), 4, settings=Settings())
+    with pytest.raises(ValueError, match=r"."):
+        await fill(broken, document("x = ").snapshot(), 99, settings=Settings())
+
+
+@pytest.mark.parametrize(
+    ("multiline", "text", "single"),
+    [
+        ("auto", "def f():\n    \n", False),
+        ("never", "def f():\n    \n", True),
+        ("always", "x = \n", False),
+        ("always", "x =  + 1\n", True),
+    ],
+)
+async def test_multiline(engine: FakeEngine, multiline: str, text: str, single: bool) -> None:
+    settings = replace(Settings(), multiline=multiline)
+    offset = text.index(":\n    ") + 6 if "def" in text else 4
+    await fill(engine, document(text).snapshot(), offset, settings=settings)
+    assert engine.requests[0].single_line == single
+
+
+async def test_an_automatic_request_is_quiet_where_the_context_says_so(engine: FakeEngine) -> None:
+    snapshot = document("value = something_long\n").snapshot()
+    filled = await fill(engine, snapshot, 10, settings=Settings(), automatic=True)
+    assert filled.draft is None
+    assert filled.silence
+    assert engine.requests == []
+    asked_for = await fill(engine, snapshot, 10, settings=Settings())
+    assert asked_for.draft is not None
+
+
+async def test_a_popup_s_entry_is_extended(engine: FakeEngine) -> None:
+    engine.answer = "(a)"
+    popup = Popup(4, 6, "sum")
+    filled = await fill(
+        engine, document("x = su\n").snapshot(), 6, settings=Settings(), popup=popup
+    )
+    assert engine.requests[0].prefix == "x = sum"
+    (suggestion,) = filled.suggestions
+    assert (suggestion.start, suggestion.end, suggestion.text) == (4, 6, "sum(a)")
+
+
+async def test_a_deadline_without_a_fill_is_named(engine: FakeEngine) -> None:
+    engine.answer, engine.stop = "", Stop.DEADLINE
+    answer = await (await completer(engine, deadline_ms=70)).suggest(document("x = "), 0, 4)
+    assert "70 ms" in answer.status.message
+    assert "infill.deadlineMs" in answer.status.message
+
+
+async def test_deadlines_and_variants_by_kind_of_request(engine: FakeEngine) -> None:
+    asks = await completer(engine, deadline_ms=70, invoked_deadline_ms=700, variants=1)
+    await asks.suggest(document("x = "), 0, 4, automatic=True)
+    await asks.suggest(document("y = "), 0, 4, automatic=False)
+    assert [request.deadline for request in engine.requests] == [0.07, 0.7]
+
+
+async def test_newest_wins_per_document_only(engine: FakeEngine) -> None:
+    asks = await completer(engine)
+    one, other = document("x = ", "one.py"), document("y = ", "other.py")
+    engine.gate.clear()
+    older = asyncio.ensure_future(asks.suggest(one, 0, 4))
+    beside = asyncio.ensure_future(asks.suggest(other, 0, 4))
+    await until(lambda: len(engine.requests) == 2)
+    newer = asyncio.ensure_future(asks.suggest(one, 0, 4))
+    with pytest.raises(asyncio.CancelledError):
+        await older
+    engine.gate.set()
+    assert texts(await newer) == texts(await beside) == ["1"]
+    assert engine.cancellations == 1
+    assert len({request.document for request in engine.requests}) == 2
+
+
+async def test_cancelling_the_task_stops_the_engine_between_steps() -> None:
+    slow = FakeEngine("1", steps=1000, step_seconds=0.002)
+    asks = await completer(slow)
+    task = asyncio.ensure_future(asks.suggest(document("x = "), 0, 4))
+    await until(lambda: slow.forwards > 0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    at_most = slow.forwards + 1
+    await until(lambda: slow.cancellations == 1)
+    assert slow.forwards <= at_most
+
+
+async def test_an_engine_that_drops_a_request_itself(engine: FakeEngine) -> None:
+    class Dropping(FakeEngine):
+        def _fill(self, request: InfillRequest, job: Job, on_draft: object) -> Draft:
+            raise Cancelled
+
+    with pytest.raises(asyncio.CancelledError):
+        await (await completer(Dropping())).suggest(document("x = "), 0, 4)
+
+
+async def test_nothing_is_left_running_after_an_answer(engine: FakeEngine) -> None:
+    asks = await completer(engine)
+    mirrored = document("x = ")
+    await asks.suggest(mirrored, 0, 4)
+    asks.cancel(mirrored.uri)  # would cancel this very test
+    await asyncio.sleep(0)
+
+
+async def test_silence_has_a_reason(engine: FakeEngine) -> None:
+    mirrored = document("x = ")
+    nobody = Completer()
+    assert "not started" in (await nobody.suggest(mirrored, 0, 4)).status.message
+    loading = FakeEngine(load_seconds=60)
+    nobody.engine = loading
+    answer = await nobody.suggest(mirrored, 0, 4)
+    assert answer.status.busy
+    assert "loading" in answer.status.message
+    failing = FakeEngine(load_error="no such model; run `infill-lsp models`")
+    await until(failing.ready.done)
+    nobody.engine = failing
+    answer = await nobody.suggest(mirrored, 0, 4)
+    assert (answer.status.kind, answer.status.message) == ("Error", str(failing.ready.exception()))
+
+
+async def test_snooze_ends_by_itself(engine: FakeEngine) -> None:
+    asks = await completer(engine)
+    asks.snooze(1)
+    assert "1 more minute" in (await asks.suggest(document("x = "), 0, 4)).status.message
+    asks.snooze(0.05 / 60)
+    await asyncio.sleep(0.06)
+    assert texts(await asks.suggest(document("x = "), 0, 4)) == ["1"]
+
+
+async def test_reset_forgets_and_cancels(engine: FakeEngine) -> None:
+    asks = await completer(engine)
+    mirrored = document("x = ")
+    await asks.suggest(mirrored, 0, 4)
+    asks.reset()
+    await asks.suggest(mirrored, 0, 4)
+    assert len(engine.requests) == 2
+
+
+async def test_typed_along_while_the_engine_worked(engine: FakeEngine) -> None:
+    engine.answer = "12345"
+    asks = await completer(engine)
+    mirrored = document("x = \n")
+    engine.gate.clear()
+    running = asyncio.ensure_future(asks.suggest(mirrored, 0, 4))
+    await until(lambda: engine.requests)
+    mirrored.apply([Change("12", ((0, 4), (0, 4)))], 1)
+    engine.gate.set()
+    answer = await running
+    (suggestion,) = answer.suggestions
+    assert (suggestion.start, suggestion.end, suggestion.text) == (4, 6, "12345")
+    assert answer.snapshot is mirrored.snapshot()
+
+
+async def test_engines_are_shared_and_idle_ones_ended() -> None:
+    made: list[FakeEngine] = []
+
+    def start(_config: EngineConfig) -> FakeEngine:
+        made.append(FakeEngine())
+        return made[-1]
+
+    engines = Engines(start)
+    small, big = EngineConfig(model="small"), EngineConfig(model="big")
+    assert engines.acquire(small) is engines.acquire(small)
+    engines.release(small)
+    engines.acquire(big)
+    assert not made[0].closed, "one user is left"
+    engines.release(small)
+    engines.release(big)
+    assert [engine.closed for engine in made] == [True, False], "the last one stays warm"
+    assert engines.acquire(big) is made[1]
+    engines.release(big)
+    engines.acquire(small)
+    assert [engine.closed for engine in made] == [True, True, False]
+    engines.close()
+    assert made[2].closed
+
+
+async def test_an_engine_that_failed_is_started_afresh() -> None:
+    made = [FakeEngine(load_error="broken weights"), FakeEngine()]
+    left = list(made)
+    engines = Engines(lambda _config: left.pop(0))
+    failed = engines.acquire(EngineConfig())
+    await until(failed.ready.done)
+    assert engines.acquire(EngineConfig()) is made[1]
+    assert made[0].closed
+    engines.close()
