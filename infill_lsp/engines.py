@@ -1,62 +1,90 @@
 """Engines by configuration, so that all connections to one server share one model.
 
-Knows when an engine is started and ended; asks it nothing.
+Knows when an engine is started and ended, and how far it is; asks it nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from engine import EngineConfig, InfillEngine
 
-EngineFactory = Callable[[EngineConfig], InfillEngine]
+Progress = Callable[[float, str], None]
+"""Told how much is loaded (0 to 1), and what is being loaded."""
+EngineFactory = Callable[[EngineConfig, Progress], InfillEngine]
+
+
+@dataclass(slots=True)
+class _Held:
+    engine: InfillEngine
+    users: list[Progress] = field(default_factory=list)
 
 
 class Engines:
     """Started when first asked for. Used from the event loop's thread only."""
 
     def __init__(self, start: EngineFactory) -> None:
+        """start: may call its second argument from any thread."""
         self._start = start
-        self._engines: dict[EngineConfig, InfillEngine] = {}
-        self._users: Counter[EngineConfig] = Counter()
+        self._held: dict[EngineConfig, _Held] = {}
 
-    def acquire(self, config: EngineConfig) -> InfillEngine:
+    def acquire(self, config: EngineConfig, on_progress: Progress) -> InfillEngine:
         """The engine of this configuration; `release` it once. Raises what the factory raises.
 
-        One that could not load its model is started afresh. Engines that nobody uses are ended:
-        the last one used stays, so that the next window finds it warm.
+        One that could not load its model is started afresh. Engines that nobody uses are ended,
+        but for the last one used: the next window finds it warm.
         """
-        engine = self._engines.get(config)
-        if engine is not None and _failed(engine):
+        held = self._held.get(config)
+        if held is None or _failed(held.engine):
             self._end(config)
-            engine = None
-        if engine is None:
             self._end_idle(but=None)
-            engine = self._engines[config] = self._start(config)
-        self._users[config] += 1
-        return engine
+            held = self._held[config] = _Held(self._start(config, self._teller(config)))
+        held.users.append(on_progress)
+        return held.engine
 
-    def release(self, config: EngineConfig) -> None:
-        """One user less."""
-        self._users[config] -= 1
-        if not self._users[config]:
+    def release(self, config: EngineConfig, on_progress: Progress) -> None:
+        """One user less. Harmless when the engine was ended already."""
+        held = self._held.get(config)
+        if held is None or on_progress not in held.users:
+            return
+        held.users.remove(on_progress)
+        if not held.users:
             self._end_idle(but=config)
 
     def close(self) -> None:
         """End all engines."""
-        for config in list(self._engines):
+        for config in list(self._held):
             self._end(config)
 
+    def _teller(self, config: EngineConfig) -> Progress:
+        loop = asyncio.get_running_loop()
+
+        def tell(share: float, what: str) -> None:
+            if (held := self._held.get(config)) is not None:
+                for on_progress in held.users:
+                    on_progress(share, what)
+
+        return lambda share, what: _in_loop(loop, tell, share, what)
+
     def _end_idle(self, but: EngineConfig | None) -> None:
-        for config in list(self._engines):
-            if config != but and not self._users[config]:
+        for config, held in list(self._held.items()):
+            if config != but and not held.users:
                 self._end(config)
 
     def _end(self, config: EngineConfig) -> None:
-        self._engines.pop(config).close()
+        if (held := self._held.pop(config, None)) is not None:
+            # An engine waits for its thread, which may be in the middle of loading.
+            threading.Thread(target=held.engine.close, name="closing", daemon=True).start()
 
 
 def _failed(engine: InfillEngine) -> bool:
     ready = engine.ready
     return ready.done() and (ready.cancelled() or ready.exception() is not None)
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, tell: Progress, share: float, what: str) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(tell, share, what)

@@ -59,6 +59,7 @@ class InfillServer(LanguageServer):
         self._config: EngineConfig | None = None
         self._layers: dict[str, object] = {}
         self._reported: set[str] = set()
+        self._progress_token: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # Documents
@@ -183,7 +184,7 @@ class InfillServer(LanguageServer):
         self._release_engine()
         config = settings.engine_config(self.completer.settings)
         try:
-            engine = self._engines.acquire(config)
+            engine = self._engines.acquire(config, self._loading)
         except EngineError as error:
             self._engine_failed(error)
             return
@@ -191,6 +192,17 @@ class InfillServer(LanguageServer):
         if (waiting := engine_status(engine)) is not None:
             self.status.show(waiting)
         self.run(self._watch_loading(engine))
+
+    def _loading(self, share: float, what: str) -> None:
+        """Told by the engine how far it is."""
+        engine = self.completer.engine
+        if engine is None or engine.ready.done():
+            return
+        message = f"the model is loading: {share:.0%}, {what}"
+        self.status.show(Status("Normal", message, busy=True))
+        if self._progress_token is not None:
+            report = types.WorkDoneProgressReport(message=what, percentage=round(100 * share))
+            self.work_done_progress.report(self._progress_token, report)
 
     async def _watch_loading(self, engine: InfillEngine) -> None:
         # Shielded, since `ready` is shared: one connection's end must not cancel it for others.
@@ -217,11 +229,15 @@ class InfillServer(LanguageServer):
             await self.work_done_progress.create_async(token)
         except JsonRpcException:
             return
-        begin = types.WorkDoneProgressBegin(title="infill", message="loading the model")
+        begin = types.WorkDoneProgressBegin(
+            title="infill", message="loading the model", percentage=0
+        )
         self.work_done_progress.begin(token, begin)
+        self._progress_token = token
         try:
             await asyncio.Event().wait()
         finally:
+            self._progress_token = None
             self.work_done_progress.end(token, types.WorkDoneProgressEnd())
 
     def _engine_ready(self, info: EngineInfo) -> None:
@@ -238,7 +254,7 @@ class InfillServer(LanguageServer):
         self.completer.reset()
         self.completer.engine = None
         if self._config is not None:
-            self._engines.release(self._config)
+            self._engines.release(self._config, self._loading)
             self._config = None
 
     async def _register_for_settings(self) -> None:

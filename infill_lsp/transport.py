@@ -13,8 +13,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import engine
 from infill_lsp.engines import EngineFactory, Engines
@@ -33,84 +33,102 @@ _OWN_LOGGERS = ("infill_lsp", "engine")
 _LOCAL_PAGE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
-def serve_stdio(start_engine: EngineFactory = engine.load) -> int:
-    """Serve one client on standard input and output.
+def serve_stdio(start_engine: EngineFactory = engine.load) -> NoReturn:
+    """Serve one client on standard input and output; then ends the process.
 
-    Returns the process's exit code: 0 when the client said `shutdown` and `exit`, else 1.
+    Exit code: 0 when the client said `shutdown` and `exit`, else 1.
     """
-    return asyncio.run(_stdio(start_engine))
+    _run_to_the_end(_stdio(start_engine))
 
 
-def serve_tcp(host: str, port: int, start_engine: EngineFactory = engine.load) -> int:
+def serve_tcp(host: str, port: int, start_engine: EngineFactory = engine.load) -> NoReturn:
     """Serve TCP clients until interrupted; port 0 takes a free one, and says which on stderr."""
-    return asyncio.run(_tcp(host or LOOPBACK, port, start_engine))
+    _run_to_the_end(_tcp(host or LOOPBACK, port, start_engine))
 
 
-def serve_ws(host: str, port: int, start_engine: EngineFactory = engine.load) -> int:
+def serve_ws(host: str, port: int, start_engine: EngineFactory = engine.load) -> NoReturn:
     """Serve WebSocket clients until interrupted. A web page may connect only from this machine."""
-    return asyncio.run(_ws(host or LOOPBACK, port, start_engine))
+    _run_to_the_end(_ws(host or LOOPBACK, port, start_engine))
+
+
+def _run_to_the_end(serving: Coroutine[Any, Any, int]) -> NoReturn:
+    try:
+        code = asyncio.run(serving)
+    except KeyboardInterrupt:
+        code = 130
+    sys.stderr.flush()
+    # A thread may be in the middle of loading a model. An orderly end would wait for it for
+    # seconds, and then abort: native code does not survive the interpreter's end.
+    os._exit(code)
 
 
 async def _stdio(start_engine: EngineFactory) -> int:
+    _set_up_logging()
     source, sink = _take_standard_streams()
-    with _engines(start_engine) as engines:
-        server = make_server(engines)
-        server.protocol.set_writer(_PipeWriter(sink))
-        await _converse(server, _pipe_chunks(source))
+    server = make_server(Engines(start_engine))
+    server.protocol.set_writer(_PipeWriter(sink))
+    await _converse(server, _pipe_chunks(source))
     code = server.protocol.exit_code
     return 1 if code is None else code
 
 
 async def _tcp(host: str, port: int, start_engine: EngineFactory) -> int:
-    with _engines(start_engine) as engines:
+    _set_up_logging()
+    engines = Engines(start_engine)
 
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            server = make_server(engines)
-            server.protocol.set_writer(writer)
-            try:
-                await _converse(server, _socket_chunks(reader))
-            finally:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = make_server(engines)
+        server.protocol.set_writer(writer)
+        try:
+            await _converse(server, _socket_chunks(reader))
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
-        await _listen("tcp", host, asyncio.start_server(connected, host, port))
-    return 0
+    return await _listen("tcp", host, asyncio.start_server(connected, host, port))
 
 
 async def _ws(host: str, port: int, start_engine: EngineFactory) -> int:
     from websockets.asyncio.server import serve
     from websockets.exceptions import ConnectionClosed
 
-    with _engines(start_engine) as engines:
+    _set_up_logging()
+    engines = Engines(start_engine)
 
-        async def connected(websocket: ServerConnection) -> None:
-            server = make_server(engines)
-            writer = _SocketMessages(websocket)
-            server.protocol.set_writer(writer, include_headers=False)
-            sending = asyncio.ensure_future(writer.send_all())
-            try:
-                async for message in websocket:
-                    body = message.encode() if isinstance(message, str) else message
-                    if not await _deliver(server, body):
-                        break
-            except ConnectionClosed:
-                pass
-            finally:
-                server.close()
-                sending.cancel()
+    async def connected(websocket: ServerConnection) -> None:
+        server = make_server(engines)
+        writer = _SocketMessages(websocket)
+        server.protocol.set_writer(writer, include_headers=False)
+        sending = asyncio.ensure_future(writer.send_all())
+        try:
+            async for message in websocket:
+                body = message.encode() if isinstance(message, str) else message
+                if not await _deliver(server, body):
+                    break
+        except ConnectionClosed:
+            pass
+        finally:
+            server.close()
+            sending.cancel()
 
-        server = serve(connected, host, port, origins=[None, _LOCAL_PAGE], max_size=None)
-        await _listen("ws", host, server)
-    return 0
+    starting = serve(connected, host, port, origins=[None, _LOCAL_PAGE], max_size=None)
+    return await _listen("ws", host, starting)
 
 
-async def _listen(name: str, host: str, starting: Awaitable[Any]) -> None:
-    listening = await starting
+async def _listen(name: str, host: str, starting: Awaitable[Any]) -> int:
+    """Serve until interrupted; the exit code when that cannot begin."""
+    try:
+        listening = await starting
+    except OSError as error:
+        why = error.strerror or str(error)
+        print(f"infill-lsp: cannot listen on {host}: {why}; try another port", file=sys.stderr)
+        return 2
     port = listening.sockets[0].getsockname()[1]
     print(f"infill-lsp: listening on {name} {host}:{port}", file=sys.stderr, flush=True)
     async with listening:
         await listening.serve_forever()
+    return 0
 
 
 async def _converse(server: InfillServer, chunks: AsyncIterator[bytes]) -> None:
@@ -203,18 +221,11 @@ def _take_standard_streams() -> tuple[int, int]:
     return source, sink
 
 
-@contextlib.contextmanager
-def _engines(start_engine: EngineFactory) -> Iterator[Engines]:
-    """The engines of one process; logging is set up on the way."""
+def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Reticent())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     asyncio.get_running_loop().set_exception_handler(_log_failure)
-    engines = Engines(start_engine)
-    try:
-        yield engines
-    finally:
-        engines.close()
 
 
 class _Reticent(logging.Formatter):

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from engine import (
     Cancelled,
     Draft,
-    EngineConfig,
     EngineError,
     EngineInfo,
     Fill,
@@ -37,6 +37,7 @@ class FakeEngine:
         load_error: str | None = None,
         error: str | None = None,
         stop: Stop = Stop.STABLE,
+        on_progress: Callable[[float, str], None] = lambda share, what: None,
     ) -> None:
         self.answer = answer
         self.steps, self.step_seconds, self.error, self.stop = steps, step_seconds, error, stop
@@ -51,6 +52,7 @@ class FakeEngine:
         self._jobs: queue.Queue[tuple[InfillRequest, Job, Callable[[Draft], None] | None] | None]
         self._jobs = queue.Queue()
         self._load = (load_seconds, load_error)
+        self._on_progress = on_progress
         threading.Thread(target=self._run, name="fake engine", daemon=True).start()
 
     def submit(
@@ -67,7 +69,9 @@ class FakeEngine:
 
     def _run(self) -> None:
         seconds, error = self._load
-        time.sleep(seconds)
+        for quarter in range(4):
+            self._on_progress(quarter / 4, "weights")
+            time.sleep(seconds / 4)
         if error is not None:
             self.ready.set_exception(EngineError(error))
         else:
@@ -80,7 +84,7 @@ class FakeEngine:
                 job.result.set_result(self._fill(request, job, on_draft))
             except (Cancelled, EngineError) as failure:
                 self.cancellations += isinstance(failure, Cancelled)
-                if not job.result.cancelled():
+                with suppress(InvalidStateError):
                     job.result.set_exception(failure)
             except InvalidStateError:  # cancelled after the last step
                 self.cancellations += 1
@@ -110,17 +114,3 @@ class FakeEngine:
         )
         ms = dict.fromkeys(("queue", "prompt", "encode", "denoise", "forward", "total"), 0.0)
         return Draft(step, fills, stop, Stats(steps=step, forwards=step, ms=ms))
-
-
-class Factory:
-    """What a server starts engines with; remembers them."""
-
-    def __init__(self, make: Callable[[], FakeEngine] = FakeEngine) -> None:
-        self._make = make
-        self.configs: list[EngineConfig] = []
-        self.engines: list[FakeEngine] = []
-
-    def __call__(self, config: EngineConfig) -> FakeEngine:
-        self.configs.append(config)
-        self.engines.append(self._make())
-        return self.engines[-1]

@@ -53,9 +53,9 @@ class JournalledEngine(FakeEngine):
                 journal.write(json.dumps(entry) + "\n")
 
 
-def start_engine(config: EngineConfig) -> FakeEngine:
+def start_engine(config: EngineConfig, on_progress: Any) -> FakeEngine:
     script = {} if config.model == "bundled" else json.loads(config.model)
-    return JournalledEngine(**script)
+    return JournalledEngine(on_progress=on_progress, **script)
 
 
 def _keep_pool_busy() -> None:

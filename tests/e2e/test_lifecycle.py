@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,28 @@ def test_shutdown_then_exit_is_success() -> None:
     assert pipe.receive(1)["result"] is None
     assert pipe.process.wait(SECONDS) == 0, "ends by itself, with standard input still open"
     pipe.end()
+
+
+def test_exit_while_the_model_loads() -> None:
+    """The engine's thread cannot be interrupted then; the process must not wait for it."""
+    pipe = Pipe()
+    options = {"infill": {"model": '{"load_seconds": 60}'}}
+    params = {"processId": None, "rootUri": None, "capabilities": {}}
+    pipe.send(
+        {"id": 0, "method": "initialize", "params": {**params, "initializationOptions": options}},
+        {"method": "initialized", "params": {}},
+        {"id": 1, "method": "shutdown"},
+        {"method": "exit"},
+    )
+    assert pipe.process.wait(SECONDS) == 0
+    assert pipe.end()[1] == ""
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    """`initialize` would wait for seconds."""
+    code = "import infill_lsp.transport, sys; print([m for m in ('torch', 'numpy') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "[]\n"
 
 
 def test_exit_without_shutdown_is_failure() -> None:
@@ -181,9 +204,9 @@ def test_nothing_else_reaches_standard_output(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(Path(SERVER[1]).parent)!r})\n"
         "import serve_fake\n"
         "from infill_lsp import transport\n"
-        "def start(config):\n"
+        "def start(config, on_progress):\n"
         "    print('noise'); sys.stdout.flush()\n"
-        "    return serve_fake.start_engine(config)\n"
+        "    return serve_fake.start_engine(config, on_progress)\n"
         "transport.serve_stdio(start)\n"
     )
     process = subprocess.Popen(

@@ -24,7 +24,7 @@ async def test_requests_before_the_model_is_loaded(connect: Connect, transport: 
 
 
 async def test_progress_while_loading(connect: Connect) -> None:
-    session: Session = await connect(script={"load_seconds": 0.3})
+    session: Session = await connect(script={"load_seconds": 0.6})
     await session.ready()
     async with asyncio.timeout(10):
         while True:
@@ -34,6 +34,10 @@ async def test_progress_while_loading(connect: Connect) -> None:
             await asyncio.sleep(0.01)
     assert isinstance(reports[0], types.WorkDoneProgressBegin)
     assert "model" in (reports[0].message or "")
+    percentages = [getattr(report, "percentage", None) for report in reports[1:-1]]
+    assert percentages == sorted(percentages)
+    assert 75 in percentages
+    await session.status("75%, weights")
 
 
 async def test_no_progress_for_a_client_that_shows_none(connect: Connect) -> None:

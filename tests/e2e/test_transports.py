@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,15 @@ async def test_a_vanished_client_s_request_is_cancelled(
     running.cancel()
 
 
+def test_a_port_that_is_taken(tcp_server: tuple[str, int]) -> None:
+    host, port = tcp_server
+    code = f"from infill_lsp.transport import serve_tcp; serve_tcp({host!r}, {port})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "another port" in done.stderr
+
+
 async def test_websocket(ws_server: str) -> None:
     async with open_websocket(ws_server) as first, open_websocket(ws_server) as second:
         declared = json.dumps({**INITIALIZE, "id": "two"})
@@ -123,3 +134,17 @@ async def receive(websocket: Any) -> dict[str, Any]:
     assert isinstance(text, str), "text frames, as browsers expect"
     message: dict[str, Any] = json.loads(text)
     return message
+
+
+async def test_a_client_that_leaves_while_the_model_loads(
+    connect: Connect, tcp_server: tuple[str, int], tmp_path: Path
+) -> None:
+    """The loading is shared: the end of one connection must not cancel it for the other."""
+    script = {"load_seconds": 1.0, "journal": str(tmp_path / "shared")}
+    leaves: Session = await connect(script=script)
+    stays: Session = await connect(script=script)
+    await leaves.status("loading")
+    await stays.status("loading")
+    leaves.client.protocol.writer.transport.abort()
+    leaves.client.capabilities = None  # no good-bye from this one
+    await stays.ready()

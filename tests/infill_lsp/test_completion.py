@@ -12,7 +12,6 @@ from fake_engine import FakeEngine
 from engine import (
     Cancelled,
     Draft,
-    EngineConfig,
     EngineError,
     InfillEngine,
     InfillRequest,
@@ -21,7 +20,6 @@ from engine import (
 )
 from infill_lsp.completion import Answer, Completer, Popup, fill
 from infill_lsp.documents import Change, Document
-from infill_lsp.engines import Engines
 from infill_lsp.settings import Settings
 
 
@@ -235,38 +233,3 @@ async def test_typed_along_while_the_engine_worked(engine: FakeEngine) -> None:
     (suggestion,) = answer.suggestions
     assert (suggestion.start, suggestion.end, suggestion.text) == (4, 6, "12345")
     assert answer.snapshot is mirrored.snapshot()
-
-
-async def test_engines_are_shared_and_idle_ones_ended() -> None:
-    made: list[FakeEngine] = []
-
-    def start(_config: EngineConfig) -> FakeEngine:
-        made.append(FakeEngine())
-        return made[-1]
-
-    engines = Engines(start)
-    small, big = EngineConfig(model="small"), EngineConfig(model="big")
-    assert engines.acquire(small) is engines.acquire(small)
-    engines.release(small)
-    engines.acquire(big)
-    assert not made[0].closed, "one user is left"
-    engines.release(small)
-    engines.release(big)
-    assert [engine.closed for engine in made] == [True, False], "the last one stays warm"
-    assert engines.acquire(big) is made[1]
-    engines.release(big)
-    engines.acquire(small)
-    assert [engine.closed for engine in made] == [True, True, False]
-    engines.close()
-    assert made[2].closed
-
-
-async def test_an_engine_that_failed_is_started_afresh() -> None:
-    made = [FakeEngine(load_error="broken weights"), FakeEngine()]
-    left = list(made)
-    engines = Engines(lambda _config: left.pop(0))
-    failed = engines.acquire(EngineConfig())
-    await until(failed.ready.done)
-    assert engines.acquire(EngineConfig()) is made[1]
-    assert made[0].closed
-    engines.close()

@@ -27,7 +27,7 @@ class Writer:
 
 
 def connected() -> tuple[InfillServer, Writer]:
-    server, writer = make_server(Engines(lambda _config: FakeEngine())), Writer()
+    server, writer = make_server(Engines(lambda _config, _progress: FakeEngine())), Writer()
     server.protocol.set_writer(writer)
     params = {"processId": None, "rootUri": None, "capabilities": {}}
     receive(server, {"id": 0, "method": "initialize", "params": params})
