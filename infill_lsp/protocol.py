@@ -75,7 +75,7 @@ class InfillProtocol(LanguageServerProtocol):
                 self.refuse(message_id, METHOD_NOT_FOUND, f"this server does not know {method}")
             return
         try:
-            message: Any = self._structure(method, data)
+            message = self._structure(method, data)
         except Exception as error:
             reason = f"wrong parameters for {method}: {_where(error)}"
             if message_id is not None:
@@ -90,7 +90,7 @@ class InfillProtocol(LanguageServerProtocol):
         return method in features or method == types.CANCEL_REQUEST
 
     def _structure(self, method: str, data: dict[str, Any]) -> Any:
-        message = self._converter.structure(data, types.METHOD_TO_TYPES[method][0])
+        message: Any = self._converter.structure(data, types.METHOD_TO_TYPES[method][0])
         if method == types.TEXT_DOCUMENT_INLINE_COMPLETION:
             # Not in the specification, and dropped by the converter; clients made for Copilot's
             # server send it, and it tells a late request from a current one.
