@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from engine.models.base import KV, ModelSpec
 from engine.models.layers import Layer, RMSNorm, Rotary, TiedEmbedding
 
-ENCODE_CHUNK = 512
-"""Prompt tokens in one pass: bounds the memory of activations and masks."""
+ENCODE_CHUNK = 256
+"""Prompt tokens in one pass: few enough for a CPU's caches (512 are a third slower)."""
 CAPACITY_STEP = 1024
 """The cache's room is a multiple of this many tokens."""
 
@@ -52,14 +52,19 @@ class BlockLlamaConfig:
 class BlockKV:
     """Keys and values of one prompt, and behind them a scratch area for the canvas.
 
-    One buffer a layer, [2, kv_heads, capacity, head_dim]. The canvas's keys and values are written
-    behind `length`, so that attention reads prompt and canvas as one view; `length` stays.
+    One pair of buffers a layer: keys [kv_heads, head_dim, capacity], one column a token, and values
+    [kv_heads, capacity, head_dim]. The canvas's are written behind `length`, so that attention reads
+    prompt and canvas as one view; `length` stays.
     """
 
     def __init__(self, config: BlockLlamaConfig, device: torch.device, dtype: torch.dtype) -> None:
-        shape = (2, config.kv_heads, 0, config.head_dim)
+        heads, width = config.kv_heads, config.head_dim
         self.buffers = [
-            torch.empty(shape, device=device, dtype=dtype) for _ in range(config.layers)
+            (
+                torch.zeros((heads, width, 0), device=device, dtype=dtype),
+                torch.zeros((heads, 0, width), device=device, dtype=dtype),
+            )
+            for _ in range(config.layers)
         ]
         self.scratch: list[list[int]] = []
         """For a causal canvas: per variant the ids whose keys and values are in the scratch area."""
@@ -73,11 +78,11 @@ class BlockKV:
 
     @property
     def capacity(self) -> int:
-        return self.buffers[0].shape[2]
+        return self.buffers[0][1].shape[1]
 
     @property
     def nbytes(self) -> int:
-        return sum(buffer.nbytes for buffer in self.buffers)
+        return sum(keys.nbytes + values.nbytes for keys, values in self.buffers)
 
     def truncate(self, length: int) -> None:
         if not 0 <= length <= self._length:
@@ -98,20 +103,24 @@ class BlockKV:
         # Half as much again, so that growing token by token copies each token only a few times.
         capacity = max(needed, self.capacity * 3 // 2)
         capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
-        held = self._length + (0 if not self.scratch else self.scratch_width * len(self.scratch))
-        for index, old in enumerate(self.buffers):
-            # Zeros: slots that are masked out still take part in the product, and 0 * NaN is NaN.
-            new = old.new_zeros((*old.shape[:2], capacity, old.shape[3]))
-            new[:, :, :held] = old[:, :, :held]
-            self.buffers[index] = new
+        held = self._length + self.scratch_width * len(self.scratch)
+        for index, (old_keys, old_values) in enumerate(self.buffers):
+            # Zeros, for what is never written is still read: masked, but NaN would pass the mask.
+            keys = old_keys.new_zeros((*old_keys.shape[:2], capacity))
+            keys[:, :, :held] = old_keys[:, :, :held]
+            values = old_values.new_zeros((old_values.shape[0], capacity, old_values.shape[2]))
+            values[:, :held] = old_values[:, :held]
+            self.buffers[index] = keys, values
 
 
 class BlockLlama(nn.Module):
     """See the module. Build it with `BlockLlama(config)`, fill it with `weights.load`."""
 
-    def __init__(self, config: BlockLlamaConfig) -> None:
+    def __init__(self, config: BlockLlamaConfig, cache_dtype: torch.dtype | None = None) -> None:
+        """cache_dtype: of keys, values and attention. None: that of the weights."""
         super().__init__()
         self.config = config
+        self.cache_dtype = cache_dtype
         self.spec = config.spec
         self.embedding = TiedEmbedding(config.spec.vocab_size, config.width)
         self.layers = nn.ModuleList(
@@ -134,11 +143,11 @@ class BlockLlama(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of activations, keys and values."""
+        """Of activations."""
         return self.norm.weight.dtype
 
     def new_kv(self) -> BlockKV:
-        return BlockKV(self.config, self.device, self.dtype)
+        return BlockKV(self.config, self.device, self.cache_dtype or self.dtype)
 
     @torch.inference_mode()
     def encode(self, ids: Tensor, kv: KV) -> None:
@@ -149,7 +158,7 @@ class BlockLlama(nn.Module):
             count = chunk.shape[0]
             kv.reserve(count)
             slots = torch.arange(count, device=self.device)
-            mask = self._mask(kv.length, slots[:, None] >= slots) if count > 1 else None
+            mask = _mask(slots[:, None] >= slots, kv) if count > 1 else None
             self._forward(chunk, kv.length + slots, slots, count, mask, kv)
             kv.append(count)
 
@@ -184,7 +193,7 @@ class BlockLlama(nn.Module):
             kv.length + slots % width,
             slots,
             used,
-            self._canvas_mask(kv.length, slots, width, used),
+            self._canvas_mask(slots, width, used, kv),
             kv,
         )
         wanted = sources + torch.arange(variants, device=self.device)[:, None] * width
@@ -208,8 +217,8 @@ class BlockLlama(nn.Module):
             spans.append((start, end))
         return spans
 
-    def _canvas_mask(self, length: int, slots: Tensor, width: int, used: int) -> Tensor | None:
-        """Rows see the prompt and their own variant's canvas; a causal canvas only backwards."""
+    def _canvas_mask(self, slots: Tensor, width: int, used: int, kv: BlockKV) -> Tensor | None:
+        """Rows see their own variant's canvas; a causal canvas only backwards."""
         causal = self.spec.order == "left_to_right"
         one_line = used <= width
         if one_line and (not causal or slots.shape[0] == 1):
@@ -218,13 +227,7 @@ class BlockLlama(nn.Module):
         seen = slots[:, None] // width == keys // width
         if causal:
             seen &= slots[:, None] >= keys
-        return self._mask(length, seen)
-
-    def _mask(self, length: int, seen: Tensor) -> Tensor:
-        """Added to scores: 0 for all `length` prompt tokens and where `seen` [Q, K], else -inf."""
-        mask = torch.zeros((seen.shape[0], length + seen.shape[1]), device=self.device)
-        mask[:, length:].masked_fill_(~seen, float("-inf"))
-        return mask.to(self.dtype)
+        return _mask(seen, kv)
 
     def _forward(
         self,
@@ -243,14 +246,14 @@ class BlockLlama(nn.Module):
         rotary = self.rotary.at(positions, self.dtype)
         target = kv.length + slots
         end = kv.length + used
-        for layer, buffer in zip(self.layers, kv.buffers, strict=True):
+        for layer, (keys, values) in zip(self.layers, kv.buffers, strict=True):
 
             def remember(
-                keys: Tensor, values: Tensor, buffer: Tensor = buffer
+                own_keys: Tensor, own_values: Tensor, keys: Tensor = keys, values: Tensor = values
             ) -> tuple[Tensor, Tensor]:
-                buffer[0].index_copy_(1, target, keys)
-                buffer[1].index_copy_(1, target, values)
-                return buffer[0, :, :end], buffer[1, :, :end]
+                keys.index_copy_(2, target, own_keys.transpose(1, 2).to(keys.dtype))
+                values.index_copy_(1, target, own_values.to(values.dtype))
+                return keys[:, :, :end], values[:, :end]
 
             hidden = layer(hidden, rotary, mask, remember)
         return hidden
@@ -258,6 +261,12 @@ class BlockLlama(nn.Module):
     def _check_room(self, tokens: int) -> None:
         if tokens > self.spec.context_length:
             raise ValueError(f"{tokens} tokens do not fit a context of {self.spec.context_length}")
+
+
+def _mask(seen: Tensor, kv: BlockKV) -> Tensor:
+    """Added to scores: 0 where `seen`, else -inf."""
+    mask = torch.zeros(seen.shape, device=seen.device, dtype=kv.buffers[0][0].dtype)
+    return mask.masked_fill_(~seen, float("-inf"))
 
 
 def _common_start(left: Sequence[int], right: Sequence[int]) -> int:

@@ -14,8 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Remember = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Takes the rows' own keys and values [kv_heads, Q, head_dim]; returns all that they may see,
-[kv_heads, K, head_dim]."""
+"""Takes the rows' own keys and values [kv_heads, Q, head_dim]; returns all that they may see: keys
+[kv_heads, head_dim, K] and values [kv_heads, K, head_dim]."""
+
+SCORES_AT_ONCE = 2**18
+"""On a CPU: scores of one head in one product, so that they stay in the cache on the way to the
+next. Measured: 1.8 times faster than one product with 256 rows and 4,000 keys."""
 
 
 class RMSNorm(nn.Module):
@@ -72,21 +76,38 @@ class Attention(nn.Module):
     def forward(
         self, rows: Tensor, rotary: Tensor, mask: Tensor | None, remember: Remember
     ) -> Tensor:
-        """rows [Q, D]; mask [Q, K] added to the scores, None: every row sees every key."""
+        """rows [Q, D]; mask [Q, <= K] is added to the scores of the last keys, the others are seen
+        by every row."""
         count = rows.shape[0]
         projected = self.qkv(rows).view(count, -1, self.head_dim)
         turned = turn(projected[:, : self.heads + self.kv_heads], rotary).transpose(0, 1)
         values = projected[:, self.heads + self.kv_heads :].transpose(0, 1)
         keys, values = remember(turned[self.heads :], values)
-        mixed = functional.scaled_dot_product_attention(
-            turned[: self.heads].unsqueeze(0),
-            keys.unsqueeze(0),
-            values.unsqueeze(0),
-            attn_mask=mask,
-            enable_gqa=self.heads != self.kv_heads,
-        )
-        joined: Tensor = self.output(mixed[0].transpose(0, 1).reshape(count, -1))
+        mixed = attend(turned[: self.heads].to(keys.dtype), keys, values, mask)
+        joined: Tensor = self.output(mixed.transpose(0, 1).reshape(count, -1).to(rows.dtype))
         return joined
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax attention [H, Q, head_dim] of `queries` [H, Q, head_dim]; the rest as in `Remember`
+    and `Attention.forward`.
+
+    Written out because with keys stored as columns two plain products are up to 1.8 times faster on
+    a CPU in bfloat16 than `scaled_dot_product_attention`, which in turn is 8 times slower there for
+    a single row with grouped queries.
+    """
+    groups, width, seen = keys.shape
+    block = max(16, SCORES_AT_ONCE // seen) if queries.device.type == "cpu" else queries.shape[1]
+    mixed = []
+    for start in range(0, queries.shape[1], block):
+        part = queries[:, start : start + block] * width**-0.5
+        # Heads that share keys become rows of one product.
+        scores = torch.bmm(part.reshape(groups, -1, width), keys)
+        if mask is not None:
+            by_head = scores.view(*part.shape[:2], seen)
+            by_head[:, :, seen - mask.shape[1] :] += mask[start : start + block]
+        mixed.append(torch.bmm(scores.softmax(-1), values).view(part.shape))
+    return mixed[0] if len(mixed) == 1 else torch.cat(mixed, 1)
 
 
 class SwiGLU(nn.Module):

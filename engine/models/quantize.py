@@ -9,9 +9,6 @@ that torch is about to remove.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -74,30 +71,3 @@ def quantize_linears(module: nn.Module) -> None:
             setattr(module, name, Int8Linear(*quantize_rows(child.weight.detach())))
         else:
             quantize_linears(child)
-
-
-@torch.inference_mode()
-def int8_is_faster() -> bool:
-    """Whether this CPU multiplies int8 faster than bfloat16 and float32. Takes some milliseconds.
-
-    Tried, not looked up: it depends on the processor, on what torch was built with and on the
-    threads it was given, and a torch without a quick kernel has a slow one under the same name.
-    """
-    rows, weight = torch.randn(32, 576), torch.randn(1536, 576)
-    half_rows, half = rows.bfloat16(), weight.bfloat16()
-    small, scale = quantize_rows(weight)
-    return _shortest(lambda: int8_product(rows, small, scale)) < min(
-        _shortest(lambda: functional.linear(half_rows, half)),
-        _shortest(lambda: functional.linear(rows, weight)),
-    )
-
-
-def _shortest(product: Callable[[], Tensor], tries: int = 5) -> float:
-    """Seconds of the quickest of `tries`, after one to warm up."""
-    product()
-    times = []
-    for _ in range(tries):
-        start = time.perf_counter()
-        product()
-        times.append(time.perf_counter() - start)
-    return min(times)

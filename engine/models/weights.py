@@ -64,17 +64,19 @@ def load_block_llama(
     folder: Path,
     device: torch.device,
     dtype: torch.dtype,
-    int8: bool,
+    int8: bool = False,
+    cache_dtype: torch.dtype | None = None,
     progress: Progress | None = None,
 ) -> BlockLlama:
     """Build the model and fill it, one layer after another, so that little memory is taken twice.
 
     dtype: of activations, and of weights that are not int8. int8: linears and embedding as int8.
+    cache_dtype: of keys and values; None: `dtype`.
     progress: called with the share done, 0 to 1, and a text.
     """
     config = read_config(folder)
     with torch.device("meta"):
-        model = BlockLlama(config)
+        model = BlockLlama(config, cache_dtype)
     with ExitStack() as stack:
         stored = _Stored(folder, stack)
         stored.check(model)
