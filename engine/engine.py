@@ -36,6 +36,7 @@ from engine.request import (
     Stop,
 )
 from engine.sampler import Constraint, bans_for, sampling_for
+from engine.threads import SpareCores
 from engine.tokenizer import Tokenizer
 
 RIGHT_ANCHOR = 16
@@ -110,6 +111,8 @@ class Engine:
         self._background = config.background_prompt
         self._growth: list[int] = []
         self._encode_rate = math.inf  # tokens a second
+        on_cpu = model.device.type == "cpu"
+        self._spare_cores = SpareCores() if on_cpu and config.threads is None else None
 
     @torch.inference_mode()
     def infill(
@@ -179,6 +182,8 @@ class Engine:
         self, request: InfillRequest, submitted: float | None, interrupted: Callable[[], bool]
     ) -> _Run:
         began = time.perf_counter()
+        if self._spare_cores is not None:
+            torch.set_num_threads(self._spare_cores.count())
         submitted = began if submitted is None else submitted
         until = math.inf if request.deadline is None else submitted + request.deadline
         longest = request.max_tokens or (LONGEST_LINE if request.single_line else LONGEST_FILL)

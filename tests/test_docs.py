@@ -1,0 +1,67 @@
+"""What the README says of settings, commands and files is so."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from infill_lsp import cli, settings
+
+ROOT = Path(__file__).parent.parent
+TOP = ("engine", "infill_lsp", "editors", "tests", "fixtures")
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def settings_table() -> str:
+    """The README's table, from the dataclass and the docstring under each field."""
+    body = ast.parse(inspect.getsource(settings.Settings)).body[0].body  # type: ignore[attr-defined]
+    texts = {
+        field.target.id: " ".join(docstring.value.value.split())
+        for field, docstring in zip(body, body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign)
+    }
+    rows = ["| setting | default | |", "|---|---|---|"]
+    for field in fields(settings.Settings):
+        default = getattr(settings.Settings(), field.name)
+        shown = json.dumps(list(default) if isinstance(default, tuple) else default)
+        rows.append(f"| `{settings.wire_name(field.name)}` | `{shown}` | {texts[field.name]} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_settings_is_the_dataclass() -> None:
+    assert settings_table() in README, f"put this into README.md:\n{settings_table()}"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for action in cli._parser()._subparsers._group_actions:  # type: ignore[union-attr]
+        for name in action.choices:  # type: ignore[union-attr]
+            if name != "serve":  # the default
+                assert f"| `infill-lsp {name}" in README
+
+
+def test_every_file_in_the_map_exists_and_every_module_is_in_it() -> None:
+    rows = README.split("## Map")[1].split("\n## ")[0]
+    named = set()
+    for line in rows.splitlines():
+        paths = re.findall(r"`([\w/]+(?:\.py|/))`", line.split("|")[1] if "|" in line else "")
+        for path in paths:
+            full = path if path.split("/")[0] in TOP else f"{paths[0].split('/')[0]}/{path}"
+            assert (ROOT / full).exists(), full
+            named.add(full)
+    for package in ("engine", "infill_lsp"):
+        for module in (ROOT / package).glob("*.py"):
+            name = f"{package}/{module.name}"
+            assert module.name == "__init__.py" or name in named, f"{name} is not in the README's map"
+
+
+def test_both_commands_of_the_readme_set_everything_up() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    assert all(block.startswith("python3 -m venv .venv && ") for block in blocks)
+    filled = re.search(r"infill-lsp fill (\S+):\d+:\d+", blocks[0])
+    assert filled is not None
+    assert (ROOT / filled[1]).is_file()
