@@ -243,6 +243,11 @@ class Completer:
         moved = replace(self.well, message="the text changed meanwhile")
         return Answer(left, now, self.well if left else moved)
 
+    @property
+    def running(self) -> bool:
+        """Whether a request waits for the engine."""
+        return bool(self._running)
+
     def cancel(self, uri: str) -> None:
         """Cancel the running request of a document, if there is one."""
         if (task := self._running.pop(uri, None)) is not None:

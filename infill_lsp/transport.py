@@ -20,7 +20,8 @@ import engine
 from infill_lsp.engines import EngineFactory, Engines
 from infill_lsp.framing import FrameError, Frames
 from infill_lsp.protocol import PARSE_ERROR
-from infill_lsp.server import InfillServer, make_server
+from infill_lsp.server import make_server
+from infill_lsp.session import InfillServer
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection

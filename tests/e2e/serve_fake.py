@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fake_engine import FakeEngine
 
 from engine import Draft, EngineConfig, InfillRequest, Job
-from infill_lsp import server as servers
 from infill_lsp import transport
+from infill_lsp.session import InfillServer
 
 
 class JournalledEngine(FakeEngine):
@@ -60,9 +60,9 @@ def start_engine(config: EngineConfig, on_progress: Any) -> FakeEngine:
 
 def _keep_pool_busy() -> None:
     """Every connection's thread pool is full of sleepers from the start."""
-    make = servers.make_server
+    make = transport.make_server
 
-    def make_busy(engines: Any) -> servers.InfillServer:
+    def make_busy(engines: Any) -> InfillServer:
         server = make(engines)
         for _ in range(100):
             server.thread_pool.submit(time.sleep, 1.0)

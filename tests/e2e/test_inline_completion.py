@@ -128,6 +128,7 @@ async def test_the_newest_request_wins(connect: Connect) -> None:
     with pytest.raises(JsonRpcException) as refused:
         await older
     assert refused.value.code == -32800, "Neovim is silent about this one only"
+    assert (await session.command("infill.status"))["busy"], "with the newer one"
     (end,) = (await session.journalled("end"))[:1]
     assert end["cancelled"]
     assert end["forwards"] < 100

@@ -12,7 +12,8 @@ from lsprotocol import types
 from pygls.feature_manager import is_thread_function
 
 from infill_lsp.engines import Engines
-from infill_lsp.server import InfillServer, make_server
+from infill_lsp.server import make_server
+from infill_lsp.session import InfillServer
 
 
 class Writer:

@@ -1,0 +1,325 @@
+"""One connection's state: its documents, settings, completer, status and share of the engines.
+
+Nothing is decided here about what to suggest (`completion`), how a message looks on the wire
+(`protocol`) or which method gets what (`server`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+from collections.abc import Coroutine
+from dataclasses import asdict, replace
+from typing import Any
+from urllib.parse import unquote
+
+from lsprotocol import types
+from pygls.exceptions import FeatureRequestError, JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import default_converter
+
+from engine import EngineConfig, EngineError, EngineInfo, InfillEngine
+from infill_lsp import settings
+from infill_lsp.completion import Answer, Completer, Popup, engine_status
+from infill_lsp.documents import Change, Document
+from infill_lsp.engines import Engines
+from infill_lsp.positions import Encoding
+from infill_lsp.protocol import InfillProtocol
+from infill_lsp.status import DID_CHANGE_STATUS, Status, StatusLine
+
+logger = logging.getLogger(__name__)
+
+CONFIGURATION_SECONDS = 2.0
+"""How long the engine's start waits for a client to answer `workspace/configuration`."""
+
+
+class InfillServer(LanguageServer):
+    """Lives as long as its connection; used from the event loop's thread only."""
+
+    protocol: InfillProtocol
+
+    def __init__(self, engines: Engines) -> None:
+        super().__init__(
+            "infill-lsp",
+            importlib.metadata.version("infill-lsp"),
+            protocol_cls=InfillProtocol,
+            converter_factory=default_converter,
+        )
+        self.protocol.keeper = self
+        self.documents: dict[str, Document] = {}
+        self.completer = Completer(on_busy=lambda: self.status.busy())
+        self.status = StatusLine(self._send_status)
+        self.accepted = 0
+        self._engines = engines
+        self._config: EngineConfig | None = None
+        self._layers: dict[str, object] = {}
+        self._reported: set[str] = set()
+        self._progress_token: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Documents
+
+    def open_document(self, params: types.DidOpenTextDocumentParams) -> None:
+        """Begin to mirror a document."""
+        opened = params.text_document
+        self.documents[opened.uri] = Document(
+            opened.uri,
+            opened.text,
+            version=opened.version,
+            language_id=str(getattr(opened.language_id, "value", opened.language_id)),
+            path=self._path_in_workspace(opened.uri),
+            encoding=self._encoding,
+        )
+
+    def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Follow the editor's changes."""
+        document = self.documents.get(params.text_document.uri)
+        if document is None:
+            logger.warning("a change of a document that is not open is ignored")
+            return
+        document.apply(map(_change, params.content_changes), params.text_document.version)
+
+    def close_document(self, params: types.DidCloseTextDocumentParams) -> None:
+        """Stop mirroring a document."""
+        self.documents.pop(params.text_document.uri, None)
+        self.completer.close_document(params.text_document.uri)
+
+    @property
+    def _encoding(self) -> Encoding:
+        chosen = self.workspace.position_encoding
+        match str(getattr(chosen, "value", chosen)):
+            case "utf-8":
+                return "utf-8"
+            case "utf-32":
+                return "utf-32"
+            case _:
+                return "utf-16"
+
+    def _path_in_workspace(self, uri: str) -> str:
+        """Relative to the workspace folder that holds the file; empty when none does."""
+        roots = [*self.workspace.folders, unquote(self.workspace.root_uri or "")]
+        for root in roots:
+            folder = root.rstrip("/") + "/"
+            if root and unquote(uri).startswith(folder):
+                return unquote(uri)[len(folder) :]
+        return ""
+
+    # Suggestions
+
+    async def suggest(
+        self,
+        where: types.TextDocumentIdentifier,
+        position: types.Position,
+        *,
+        automatic: bool,
+        selected: types.SelectedCompletionInfo | None = None,
+    ) -> Answer | None:
+        """What to suggest at a position; None when the document is not open here."""
+        document = self.documents.get(where.uri)
+        if document is None:
+            self.status.show(Status("Warning", "the document was not opened"))
+            return None
+        asked_for = getattr(where, "version", None)
+        if asked_for is not None and asked_for < document.version:
+            self.status.show(replace(self.completer.well, message="the text changed meanwhile"))
+            return None
+        popup = _popup(document, selected) if selected is not None else None
+        try:
+            answer = await self.completer.suggest(
+                document, position.line, position.character, automatic=automatic, popup=popup
+            )
+        except asyncio.CancelledError:
+            self._show(self.completer.well)
+            raise
+        self._show(answer.status)
+        return answer
+
+    def _show(self, status: Status) -> None:
+        """A request's outcome; others may still be running."""
+        self.status.show(replace(status, busy=status.busy or self.completer.running))
+
+    # Settings
+
+    def set_layer(self, name: str, section: object) -> None:
+        """Take over settings from one source, by rank: `initialize`, then `client`."""
+        self._layers[name] = section
+        ranked = [self._layers.get("initialize"), self._layers.get("client")]
+        reading = settings.read(ranked)
+        for problem in reading.problems:
+            if problem not in self._reported:
+                self._reported.add(problem)
+                self._tell(types.MessageType.Warning, problem)
+        self.completer.settings = reading.settings
+        if self._config not in (None, settings.engine_config(reading.settings)):
+            self.start_engine()
+
+    async def pull_settings(self) -> None:
+        """Ask the client for the section, where it can be asked."""
+        item = types.ConfigurationItem(section=settings.SECTION)
+        try:
+            sections = await self.workspace_configuration_async(
+                types.ConfigurationParams(items=[item])
+            )
+        except JsonRpcException:
+            return
+        if sections:
+            self.set_layer("client", sections[0])
+
+    # Engine
+
+    async def start(self) -> None:
+        """What follows `initialized`: settings from the client, then the engine."""
+        workspace = self.client_capabilities.workspace
+        changes = workspace.did_change_configuration if workspace else None
+        if changes and changes.dynamic_registration:
+            self.run(self._register_for_settings())
+        if workspace and workspace.configuration:
+            pull = self.run(self.pull_settings())
+            await asyncio.wait({pull}, timeout=CONFIGURATION_SECONDS)
+        self.start_engine()
+
+    def start_engine(self) -> None:
+        """Start the engine that the settings ask for, in place of the one before."""
+        self._release_engine()
+        config = settings.engine_config(self.completer.settings)
+        try:
+            engine = self._engines.acquire(config, self._loading)
+        except EngineError as error:
+            self._engine_failed(error)
+            return
+        self._config, self.completer.engine = config, engine
+        if (waiting := engine_status(engine)) is not None:
+            self.status.show(waiting)
+        self.run(self._watch_loading(engine))
+
+    def _loading(self, share: float, what: str) -> None:
+        """Told by the engine how far it is."""
+        engine = self.completer.engine
+        if engine is None or engine.ready.done():
+            return
+        message = f"the model is loading: {share:.0%}, {what}"
+        self.status.show(Status("Normal", message, busy=True))
+        if self._progress_token is not None:
+            report = types.WorkDoneProgressReport(message=what, percentage=round(100 * share))
+            self.work_done_progress.report(self._progress_token, report)
+
+    async def _watch_loading(self, engine: InfillEngine) -> None:
+        # Shielded, since `ready` is shared: one connection's end must not cancel it for others.
+        ready = asyncio.shield(asyncio.wrap_future(engine.ready))
+        progress = self.run(self._show_progress())
+        try:
+            info = await ready
+        except EngineError as error:
+            if self.completer.engine is engine:
+                self._engine_failed(error)
+        else:
+            if self.completer.engine is engine:
+                self._engine_ready(info)
+        finally:
+            progress.cancel()
+
+    async def _show_progress(self) -> None:
+        """A progress report until it is cancelled, where the client shows such."""
+        window = self.client_capabilities.window
+        if not (window and window.work_done_progress):
+            return
+        token = f"infill-loading-{id(asyncio.current_task())}"
+        try:
+            await self.work_done_progress.create_async(token)
+        except JsonRpcException:
+            return
+        begin = types.WorkDoneProgressBegin(
+            title="infill", message="loading the model", percentage=0
+        )
+        self.work_done_progress.begin(token, begin)
+        self._progress_token = token
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._progress_token = None
+            self.work_done_progress.end(token, types.WorkDoneProgressEnd())
+
+    def _engine_ready(self, info: EngineInfo) -> None:
+        self.completer.well = Status("Normal", f"{info.model} on {info.device}")
+        self.status.show(self.completer.well)
+        message = f"{info.model} loaded on {info.device} in {info.load_seconds:.1f} s"
+        self._log(types.MessageType.Info, message)
+
+    def _engine_failed(self, error: EngineError) -> None:
+        self.status.show(Status("Error", str(error)))
+        self._tell(types.MessageType.Error, f"infill-lsp: {error}")
+
+    def _release_engine(self) -> None:
+        self.completer.reset()
+        self.completer.engine = None
+        if self._config is not None:
+            self._engines.release(self._config, self._loading)
+            self._config = None
+
+    async def _register_for_settings(self) -> None:
+        registration = types.Registration(
+            id="infill-settings",
+            method=types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+            register_options=types.DidChangeConfigurationRegistrationOptions(
+                section=settings.SECTION
+            ),
+        )
+        try:
+            await self.client_register_capability_async(types.RegistrationParams([registration]))
+        except JsonRpcException:
+            logger.info("the client does not tell when settings change")
+
+    # The connection
+
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside the requests; ends with the connection."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def close(self) -> None:
+        """The connection is gone: nothing may run or be held for it any more."""
+        self.protocol.writer = None
+        for task in list(self._tasks):
+            task.cancel()
+        self._release_engine()
+        self.documents.clear()
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log where a handler failed. Not what it said: that may quote a user's code."""
+        if source is FeatureRequestError and getattr(error, "code", None) != -32603:
+            return
+        data = getattr(error, "data", None) or {}
+        place = data.get("traceback", ["  unknown place"])[-1].split("\n")[0].strip()
+        kind = str(error).partition(":")[0]
+        self._log(types.MessageType.Error, f"internal error: {kind} in {place}")
+        logger.error("internal error: %s in %s", kind, place)
+
+    def _send_status(self, status: Status) -> None:
+        self.protocol.notify(DID_CHANGE_STATUS, asdict(status))
+
+    def _log(self, kind: types.MessageType, message: str) -> None:
+        self.window_log_message(types.LogMessageParams(type=kind, message=message))
+
+    def _tell(self, kind: types.MessageType, message: str) -> None:
+        self._log(kind, message)
+        self.window_show_message(types.ShowMessageParams(type=kind, message=message))
+
+
+def _change(change: types.TextDocumentContentChangeEvent) -> Change:
+    where = getattr(change, "range", None)
+    if where is None:
+        return Change(change.text)
+    start, end = where.start, where.end
+    return Change(change.text, ((start.line, start.character), (end.line, end.character)))
+
+
+def _popup(document: Document, selected: types.SelectedCompletionInfo) -> Popup:
+    snapshot, where = document.snapshot(), selected.range
+    return Popup(
+        snapshot.offset_at(where.start.line, where.start.character),
+        snapshot.offset_at(where.end.line, where.end.character),
+        selected.text,
+    )
