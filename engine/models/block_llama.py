@@ -103,13 +103,12 @@ class BlockKV:
         # Half as much again, so that growing token by token copies each token only a few times.
         capacity = max(needed, self.capacity * 3 // 2)
         capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
-        held = self._length + self.scratch_width * len(self.scratch)
         for index, (old_keys, old_values) in enumerate(self.buffers):
             # Zeros, for what is never written is still read: masked, but NaN would pass the mask.
             keys = old_keys.new_zeros((*old_keys.shape[:2], capacity))
-            keys[:, :, :held] = old_keys[:, :, :held]
+            keys[:, :, : old_keys.shape[2]] = old_keys
             values = old_values.new_zeros((old_values.shape[0], capacity, old_values.shape[2]))
-            values[:, :held] = old_values[:, :held]
+            values[:, : old_values.shape[1]] = old_values
             self.buffers[index] = keys, values
 
 
@@ -154,7 +153,8 @@ class BlockLlama(nn.Module):
         """See `DenoisingModel.encode`. A prompt over the context length is a ValueError."""
         assert isinstance(kv, BlockKV)
         self._check_room(kv.length + ids.shape[0])
-        for chunk in torch.split(ids, ENCODE_CHUNK):
+        for start in range(0, ids.shape[0], ENCODE_CHUNK):
+            chunk = ids[start : start + ENCODE_CHUNK]
             count = chunk.shape[0]
             kv.reserve(count)
             slots = torch.arange(count, device=self.device)
@@ -174,11 +174,11 @@ class BlockLlama(nn.Module):
         self._check_room(kv.length + width)
         sources = rows - 1 if self.spec.shift else rows
         if self.spec.order == "any":
-            kv.scratch = []
-            spans = [(0, width)] * variants
+            spans, lines = [(0, width)] * variants, list[list[int]]()
         else:
-            spans = self._stale(canvas, kv, sources)
+            spans, lines = _stale(canvas, kv, sources)
         kv.reserve(variants * width)
+        kv.scratch = []  # nothing counts as written if what follows fails
 
         # Rows of all variants in one sequence; slot b * width + i holds row i of variant b.
         slots = torch.cat(
@@ -196,26 +196,11 @@ class BlockLlama(nn.Module):
             self._canvas_mask(slots, width, used, kv),
             kv,
         )
+        kv.scratch, kv.scratch_width = lines, width
         wanted = sources + torch.arange(variants, device=self.device)[:, None] * width
         hidden = hidden[torch.searchsorted(slots, wanted.flatten())]
         logits: Tensor = self.embedding.logits(self.norm(hidden))
         return logits.view(*rows.shape, -1)
-
-    def _stale(self, canvas: Tensor, kv: BlockKV, sources: Tensor) -> list[tuple[int, int]]:
-        """Per variant the rows [start, end) of a causal canvas that must be computed."""
-        width = canvas.shape[1]
-        if len(kv.scratch) != canvas.shape[0] or kv.scratch_width != width:
-            kv.scratch = [[] for _ in canvas]
-            kv.scratch_width = width
-        spans = []
-        lowest, highest = sources.amin(1).tolist(), sources.amax(1).tolist()
-        for b, line in enumerate(canvas.tolist()):
-            valid = _common_start(line, kv.scratch[b])
-            # A wanted row is computed even when its key is valid: its hidden state was not kept.
-            start, end = min(valid, lowest[b]), highest[b] + 1
-            kv.scratch[b] = line[: max(valid, end)]
-            spans.append((start, end))
-        return spans
 
     def _canvas_mask(self, slots: Tensor, width: int, used: int, kv: BlockKV) -> Tensor | None:
         """Rows see their own variant's canvas; a causal canvas only backwards."""
@@ -267,6 +252,28 @@ def _mask(seen: Tensor, kv: BlockKV) -> Tensor:
     """Added to scores: 0 where `seen`, else -inf."""
     mask = torch.zeros(seen.shape, device=seen.device, dtype=kv.buffers[0][0].dtype)
     return mask.masked_fill_(~seen, float("-inf"))
+
+
+def _stale(
+    canvas: Tensor, kv: BlockKV, sources: Tensor
+) -> tuple[list[tuple[int, int]], list[list[int]]]:
+    """What must be computed of a causal canvas, whose earlier rows know nothing of the later ones.
+
+    Returns for each variant the rows [start, end) to compute, and the ids whose keys and values are
+    in the scratch area afterwards.
+    """
+    variants, width = canvas.shape
+    held = kv.scratch
+    if len(held) != variants or kv.scratch_width != width:
+        held = [[]] * variants
+    lowest, highest = sources.amin(1).tolist(), sources.amax(1).tolist()
+    spans, lines = [], []
+    for b, line in enumerate(canvas.tolist()):
+        valid = _common_start(line, held[b])
+        # A wanted row is computed even when its key is valid: its hidden state was not kept.
+        spans.append((min(valid, lowest[b]), highest[b] + 1))
+        lines.append(line[: max(valid, highest[b] + 1)])
+    return spans, lines
 
 
 def _common_start(left: Sequence[int], right: Sequence[int]) -> int:

@@ -140,7 +140,8 @@ class _Stored:
 
     def read(self, name: str) -> Tensor:
         tensor: Tensor = self.files[name].get_tensor(name)
-        return tensor
+        # A tensor that still pointed into the mapping would keep all of the file in memory.
+        return tensor.clone()
 
     def matrix(self, stem: str) -> Tensor:
         """A float tensor, whatever form it is stored in."""

@@ -1,0 +1,336 @@
+"""The model against a plain one: everything computed anew, every mask written out, no cache."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.models.base import Order
+from engine.models.block_llama import BlockLlama, BlockLlamaConfig
+from engine.models.layers import SCORES_AT_ONCE, Attention, attend
+
+NEAR = 1e-3
+KINDS: list[tuple[Order, bool]] = [
+    ("any", True),
+    ("any", False),
+    ("left_to_right", True),
+    ("left_to_right", False),
+]
+
+
+def plain_logits(model: BlockLlama, prompt: list[int], canvas: list[int]) -> Tensor:
+    """Logits [C, V] of one canvas behind `prompt`, as a textbook would compute them."""
+    config, weights = model.config, dict(model.named_parameters())
+    ids = [*prompt, *canvas]
+    count, dim = len(ids), config.head_dim
+    sees = torch.zeros(count, count, dtype=torch.bool)
+    for row in range(count):
+        for column in range(count):
+            in_canvas = row >= len(prompt) and column >= len(prompt)
+            sees[row, column] = column <= row or (in_canvas and config.spec.order == "any")
+
+    def norm(x: Tensor, weight: Tensor) -> Tensor:
+        return x / (x.pow(2).mean(-1, keepdim=True) + config.norm_epsilon).sqrt() * weight
+
+    def rotated(x: Tensor) -> Tensor:  # [count, dim]
+        half = dim // 2
+        out = x.clone()
+        for i in range(half):
+            angle = torch.arange(count) * config.rotary_base ** (-2 * i / dim)
+            cosine, sine = angle.cos(), angle.sin()
+            out[:, i] = x[:, i] * cosine - x[:, i + half] * sine
+            out[:, i + half] = x[:, i + half] * cosine + x[:, i] * sine
+        return out
+
+    x = weights["embedding.weight"][ids]
+    for number in range(config.layers):
+        here = f"layers.{number}."
+        normed = norm(x, weights[here + "attention_norm.weight"])
+        parts = (normed @ weights[here + "attention.qkv.weight"].T).split(dim, 1)
+        queries = parts[: config.heads]
+        keys = parts[config.heads : config.heads + config.kv_heads]
+        values = parts[config.heads + config.kv_heads :]
+        mixed = []
+        for head, query in enumerate(queries):
+            group = head * config.kv_heads // config.heads
+            scores = rotated(query) @ rotated(keys[group]).T / dim**0.5
+            mixed.append(scores.masked_fill(~sees, float("-inf")).softmax(-1) @ values[group])
+        x = x + torch.cat(mixed, 1) @ weights[here + "attention.output.weight"].T
+        normed = norm(x, weights[here + "feed_forward_norm.weight"])
+        gate, up = (normed @ weights[here + "feed_forward.gate_up.weight"].T).chunk(2, 1)
+        x = x + (gate * gate.sigmoid() * up) @ weights[here + "feed_forward.down.weight"].T
+    logits = norm(x, weights["norm.weight"]) @ weights["embedding.weight"].T
+    return logits[len(prompt) :]
+
+
+def plain_answer(model: BlockLlama, prompt: list[int], canvas: Tensor, rows: Tensor) -> Tensor:
+    """What `denoise` should say, [B, R, V]."""
+    shift = int(model.spec.shift)
+    return torch.stack(
+        [
+            plain_logits(model, prompt, line.tolist())[wanted - shift]
+            for line, wanted in zip(canvas, rows, strict=True)
+        ]
+    )
+
+
+def with_order(model: BlockLlama, order: Order, shift: bool) -> BlockLlama:
+    """The same weights, used otherwise."""
+    spec = dataclasses.replace(model.spec, order=order, shift=shift)
+    other = BlockLlama(dataclasses.replace(model.config, spec=spec))
+    other.load_state_dict(model.state_dict(), assign=True)
+    return other.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-shift-{kind[1]}")
+def model(request: pytest.FixtureRequest, tiny_mask_model: BlockLlama) -> BlockLlama:
+    return with_order(tiny_mask_model, *request.param)
+
+
+@pytest.fixture
+def causal(tiny_causal_model: BlockLlama) -> BlockLlama:
+    return tiny_causal_model
+
+
+def random_ids(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("prompt_length", [0, 1, 40])
+@pytest.mark.parametrize("variants", [1, 3])
+def test_agrees_with_the_plain_model(model: BlockLlama, prompt_length: int, variants: int) -> None:
+    prompt, canvas = random_ids(prompt_length), random_ids(variants, 12, seed=1)
+    rows = torch.tensor([[1, 4, 11], [2, 3, 9], [5, 5, 5]])[:variants]
+    kv = model.new_kv()
+    model.encode(prompt, kv)
+    answer = model.denoise(canvas, kv, rows)
+    assert answer.dtype == torch.float32
+    assert kv.length == prompt_length
+    torch.testing.assert_close(
+        answer, plain_answer(model, prompt.tolist(), canvas, rows), atol=NEAR, rtol=0
+    )
+
+
+def test_a_prompt_grown_in_pieces_and_rolled_back_is_as_good_as_a_fresh_one(
+    model: BlockLlama,
+) -> None:
+    prompt, other = random_ids(60), random_ids(30, seed=2)
+    canvas, rows = random_ids(2, 8, seed=1), torch.tensor([[1, 2, 7]] * 2)
+    kv = model.new_kv()
+    for start, end in pairwise([0, 1, 20, 25]):
+        model.encode(prompt[start:end], kv)
+    model.encode(other, kv)
+    model.denoise(canvas + 1, kv, rows)  # what it leaves behind must not matter
+    kv.truncate(25)
+    model.encode(prompt[25:], kv)
+    torch.testing.assert_close(
+        model.denoise(canvas, kv, rows),
+        plain_answer(model, prompt.tolist(), canvas, rows),
+        atol=NEAR,
+        rtol=0,
+    )
+
+
+def test_a_long_prompt_is_the_same_in_one_call_and_in_many(model: BlockLlama) -> None:
+    """Over several chunks and over the cache's first size."""
+    prompt, canvas, rows = random_ids(1500), random_ids(1, 8), torch.tensor([[3]])
+    whole, pieces = model.new_kv(), model.new_kv()
+    model.encode(prompt, whole)
+    for piece in prompt.split(170):
+        model.encode(piece, pieces)
+    assert whole.length == pieces.length == 1500
+    torch.testing.assert_close(
+        model.denoise(canvas, whole, rows),
+        model.denoise(canvas, pieces, rows),
+        atol=NEAR,
+        rtol=0,
+    )
+
+
+def test_variants_do_not_see_one_another(model: BlockLlama) -> None:
+    prompt, canvas, rows = random_ids(10), random_ids(4, 8), torch.tensor([[1, 7]] * 4)
+    kv = model.new_kv()
+    model.encode(prompt, kv)
+    together = model.denoise(canvas, kv, rows)
+    alone = torch.cat([model.denoise(canvas[b : b + 1], kv, rows[:1]) for b in range(4)])
+    torch.testing.assert_close(together, alone, atol=NEAR, rtol=0)
+
+
+def test_the_canvas_may_outgrow_the_cache(model: BlockLlama) -> None:
+    """1,020 tokens fill the cache's first size; the canvases must find room behind them."""
+    prompt, canvas, rows = random_ids(1020), random_ids(3, 64), torch.tensor([[1, 50]] * 3)
+    kv, roomy = model.new_kv(), model.new_kv()
+    roomy.reserve(1900)
+    for each in (kv, roomy):
+        model.encode(prompt, each)
+    torch.testing.assert_close(
+        model.denoise(canvas, kv, rows), model.denoise(canvas, roomy, rows), atol=NEAR, rtol=0
+    )
+    assert kv.capacity > 1024
+
+
+class Counted(BlockLlama):
+    """Notes how many rows each forward computes."""
+
+    def __init__(self, config: BlockLlamaConfig) -> None:
+        super().__init__(config)
+        self.rows: list[int] = []
+
+    def _forward(self, ids: Tensor, *rest: object) -> Tensor:
+        self.rows.append(len(ids))
+        return super()._forward(ids, *rest)
+
+
+def counted(model: BlockLlama) -> Counted:
+    other = Counted(model.config)
+    other.load_state_dict(model.state_dict(), assign=True)
+    return other.eval().requires_grad_(False)
+
+
+def test_a_step_to_the_right_computes_one_row(causal: BlockLlama) -> None:
+    model = counted(causal)
+    kv, fresh = model.new_kv(), causal.new_kv()
+    prompt, canvas = random_ids(20), torch.full((2, 16), 256)
+    canvas[:, 0] = 7
+    model.encode(prompt, kv)
+    causal.encode(prompt, fresh)
+    model.rows.clear()
+    for position in range(1, 16):
+        rows = torch.full((2, 1), position)
+        answer = model.denoise(canvas, kv, rows)
+        fresh.truncate(20)  # forgets the scratch area: everything is computed again
+        torch.testing.assert_close(answer, causal.denoise(canvas, fresh, rows), atol=NEAR, rtol=0)
+        canvas[:, position] = torch.tensor([position, position + 100])
+    assert model.rows == [2] * 15
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_what_a_causal_canvas_remembers_never_shows(data: st.DataObject) -> None:
+    """Any sequence of canvases, wanted rows, roll-backs and encodes: as if nothing were kept."""
+    model = REMEMBERING
+    kv = model.new_kv()
+    prompt: list[int] = []
+    variants = data.draw(st.integers(1, 3))
+    width = data.draw(st.integers(2, 6))
+    lines = st.lists(st.integers(0, 3), min_size=width, max_size=width)
+    for _ in range(data.draw(st.integers(1, 6))):
+        action = data.draw(st.sampled_from(["denoise", "denoise", "denoise", "encode", "truncate"]))
+        if action == "encode":
+            more = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=3))
+            model.encode(torch.tensor(more), kv)
+            prompt += more
+        elif action == "truncate":
+            prompt = prompt[: data.draw(st.integers(0, len(prompt)))]
+            kv.truncate(len(prompt))
+        else:
+            count = data.draw(st.integers(1, variants))
+            canvas = torch.tensor(data.draw(st.lists(lines, min_size=count, max_size=count)))
+            rows = torch.tensor(
+                [sorted(data.draw(st.tuples(*[st.integers(1, width - 1)] * 2))) for _ in canvas]
+            )
+            answer = model.denoise(canvas, kv, rows)
+            torch.testing.assert_close(
+                answer, plain_answer(model, prompt, canvas, rows), atol=NEAR, rtol=0
+            )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _remembering(tiny_causal_model: BlockLlama) -> None:
+    """Hypothesis refuses function-scoped fixtures; this one is shared by all its examples."""
+    global REMEMBERING
+    REMEMBERING = tiny_causal_model
+
+
+REMEMBERING: BlockLlama
+
+
+def test_a_failed_forward_leaves_nothing_that_counts_as_written(
+    causal: BlockLlama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canvas, rows, kv = random_ids(1, 8), torch.tensor([[5]]), causal.new_kv()
+    causal.encode(random_ids(5), kv)
+    with monkeypatch.context() as patch:
+        patch.setattr(Attention, "forward", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            causal.denoise(canvas, kv, rows)
+    torch.testing.assert_close(
+        causal.denoise(canvas, kv, rows),
+        plain_answer(causal, random_ids(5).tolist(), canvas, rows),
+        atol=NEAR,
+        rtol=0,
+    )
+
+
+def test_attention_in_blocks_is_the_attention_of_all_rows() -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.randn(4, 50, 8, generator=generator)
+    keys = torch.randn(2, 8, SCORES_AT_ONCE // 20, generator=generator)
+    values = torch.randn(2, SCORES_AT_ONCE // 20, 8, generator=generator)
+    mask = torch.full((50, 50), float("-inf")).triu(1)
+    whole = torch.cat([torch.zeros(50, keys.shape[2] - 50), mask], 1)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        queries, keys.transpose(1, 2).repeat_interleave(2, 0), values.repeat_interleave(2, 0), whole
+    )
+    torch.testing.assert_close(attend(queries, keys, values, mask), expected, atol=1e-5, rtol=0)
+
+
+def test_bfloat16_keys_and_values_change_little(tiny_mask_model: BlockLlama) -> None:
+    prompt, canvas, rows = random_ids(100), random_ids(1, 8), torch.tensor([[3, 5]])
+    halved = BlockLlama(tiny_mask_model.config, torch.bfloat16)
+    halved.load_state_dict(tiny_mask_model.state_dict(), assign=True)
+    answers = []
+    for model in (tiny_mask_model, halved):
+        kv = model.new_kv()
+        model.encode(prompt, kv)
+        answers.append(model.denoise(canvas, kv, rows).log_softmax(-1))
+    assert kv.buffers[0][0].dtype == torch.bfloat16
+    assert (answers[0] - answers[1]).abs().max() < 0.2
+
+
+def test_the_cache_grows_in_steps_and_reports_its_bytes(causal: BlockLlama) -> None:
+    kv = causal.new_kv()
+    assert kv.nbytes == 0
+    causal.encode(random_ids(100), kv)
+    # 2 layers, keys and values, 2 heads of 8, float32
+    assert kv.nbytes == kv.capacity * 2 * 2 * 2 * 8 * 4
+    before = kv.capacity
+    causal.encode(random_ids(100), kv)
+    assert kv.capacity == before
+
+
+@pytest.mark.parametrize("length", [-1, 6])
+def test_rolling_back_to_where_nothing_is_held_is_refused(causal: BlockLlama, length: int) -> None:
+    kv = causal.new_kv()
+    causal.encode(random_ids(5), kv)
+    with pytest.raises(ValueError, match="holds 5 tokens"):
+        kv.truncate(length)
+
+
+def test_more_than_the_context_is_refused(causal: BlockLlama) -> None:
+    kv = causal.new_kv()
+    with pytest.raises(ValueError, match="context of 2048"):
+        causal.encode(random_ids(2049), kv)
+    causal.encode(random_ids(2040), kv)
+    with pytest.raises(ValueError, match="2056 tokens"):
+        causal.denoise(random_ids(1, 16), kv, torch.tensor([[1]]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"kv_heads": 3}, "cannot share"), ({"head_dim": 7}, "even")]
+)
+def test_shapes_that_cannot_be_are_refused(
+    causal: BlockLlama, change: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(causal.config, **change)
+
+
+def test_parameters_are_counted(causal: BlockLlama) -> None:
+    assert causal.config.parameters == sum(each.numel() for each in causal.parameters())
