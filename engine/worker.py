@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.config import EngineConfig
+from engine.memory import give_back
 from engine.request import Cancelled, Draft, EngineError, EngineInfo, InfillRequest, Job
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 IDLE_BEFORE_GROWTH = 0.15
 """Seconds without a request before the prompt's cache grows: not between two quick keys."""
+IDLE_BEFORE_TIDYING = 1.0
+"""The same before freed memory goes back to the operating system."""
 
 
 @dataclass(slots=True)
@@ -102,7 +105,7 @@ class Worker:
 
     def _next(self, engine: Engine) -> _Queued | None:
         """Wait for the next request, and use the wait. None: the worker is closed."""
-        idle_since = time.perf_counter()
+        idle_since, tidy = time.perf_counter(), False
         while True:
             with self._changed:
                 while self._queue and self._queue[0].job.cancelled.is_set():
@@ -113,18 +116,23 @@ class Worker:
                     self._running = self._queue.popleft()
                     return self._running
                 growth = engine.wants_growth
-                if not growth:
-                    self._changed.wait()
+                pause = IDLE_BEFORE_GROWTH if growth else IDLE_BEFORE_TIDYING
+                rest = idle_since + pause - time.perf_counter()
+                if rest > 0 or (tidy and not growth):
+                    self._changed.wait(None if tidy and not growth else rest)
                     continue
-                rest = idle_since + IDLE_BEFORE_GROWTH - time.perf_counter()
-                if rest > 0:
-                    self._changed.wait(rest)
-                    continue
-            try:
-                engine.grow(interrupted=lambda: bool(self._queue) or self._closed)
-            except Exception:
-                log.exception("growing the prompt failed")
-                engine.forget()
+            if growth:
+                self._grow(engine)
+            else:
+                give_back()
+                tidy = True
+
+    def _grow(self, engine: Engine) -> None:
+        try:
+            engine.grow(interrupted=lambda: bool(self._queue) or self._closed)
+        except Exception:
+            log.exception("growing the prompt failed")
+            engine.forget()
 
     def _fill(self, engine: Engine, queued: _Queued) -> None:
         result = queued.job.result

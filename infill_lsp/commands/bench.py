@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import engine
-from engine import Cancelled, EngineConfig, InfillEngine, InfillRequest
+from engine import Cancelled, Draft, EngineConfig, InfillEngine, InfillRequest
 from infill_lsp.commands import bench_server
 from infill_lsp.completion import Filled, fill
 from infill_lsp.documents import Change, Document
@@ -153,7 +153,11 @@ def cancellation(loaded: InfillEngine, source: str, repeats: int) -> Iterator[Me
     request = InfillRequest(source[:4000], max_tokens=200)
     for _ in range(repeats):
         steps: list[float] = []
-        job = loaded.submit(request, lambda draft, steps=steps: steps.append(time.perf_counter()))
+
+        def note(draft: Draft, steps: list[float] = steps) -> None:
+            steps.append(time.perf_counter())
+
+        job = loaded.submit(request, note)
         while len(steps) < 3:
             time.sleep(0.001)
         began = time.perf_counter()

@@ -41,12 +41,12 @@ async def _session(
     client = LanguageClient("infill-bench", "1")
     loaded = asyncio.Event()
 
-    @client.feature("didChangeStatus")
+    @client.feature("didChangeStatus")  # type: ignore[untyped-decorator]
     def _status(params: object) -> None:
         if getattr(params, "kind", "") == "Normal" and not getattr(params, "busy", True):
             loaded.set()
 
-    @client.feature(types.WINDOW_LOG_MESSAGE)
+    @client.feature(types.WINDOW_LOG_MESSAGE)  # type: ignore[untyped-decorator]
     def _log(params: types.LogMessageParams) -> None:
         pass
 
@@ -69,7 +69,7 @@ async def _session(
     rows = await _use(client, source, repeats) if repeats else []
     await client.shutdown_async(None)
     client.exit(None)
-    await client.stop()
+    await client.stop()  # type: ignore[no-untyped-call]
     return answered, ready, rows
 
 
