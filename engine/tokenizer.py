@@ -54,7 +54,10 @@ class Tokenizer:
         return self._backend.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text` as it stands: no special tokens added, and none parsed."""
+        """The ids of `text` as it stands: no special tokens added, and none parsed.
+
+        Characters whose bytes the vocabulary lacks (a few control characters) are left out.
+        """
         return [id_ for chunk in self.chunks(text) for id_ in self.encode_chunk(chunk)]
 
     def chunks(self, text: str) -> list[str]:

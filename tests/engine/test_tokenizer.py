@@ -1,0 +1,181 @@
+"""The bundled vocabulary, read through the only wrapper."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers
+
+from engine.models.catalog import BUNDLED
+from engine.request import EngineError
+from engine.tokenizer import LONGEST_CACHED, Tokenizer
+
+TOKENIZER = Tokenizer(BUNDLED / "tokenizer.json")
+REFERENCE = Backend.from_file(str(BUNDLED / "tokenizer.json"))
+REFERENCE.encode_special_tokens = True
+WRITABLE = {
+    text[0] for id_ in range(TOKENIZER.vocab_size) if len(text := TOKENIZER.token_bytes(id_)) == 1
+}
+"""Bytes with a token."""
+
+PIECES = st.sampled_from(
+    "\n,\r\n,\r, ,    ,\t,def f(x):,  },;,a1,12,'s,é,日本,😀,\x0c,\u2028,\x85,\xa0,\x00,<|im_end|>,"
+    "_,=,e\u0301,\u200b".split(",")
+)
+CODE = st.lists(PIECES | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join)
+
+
+def whole(text: str) -> list[int]:
+    """The obvious way: the library, all at once, no cache."""
+    return list(REFERENCE.encode(text, add_special_tokens=False).ids)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CODE)
+def test_in_chunks_as_in_one_piece(text: str) -> None:
+    chunks = TOKENIZER.chunks(text)
+    assert "".join(chunks) == text
+    assert TOKENIZER.encode(text) == whole(text)
+    assert [i for chunk in chunks for i in TOKENIZER.encode_chunk(chunk)] == whole(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CODE)
+def test_nothing_is_lost_on_the_way_there_and_back(text: str) -> None:
+    text = "".join(letter for letter in text if set(letter.encode()) <= WRITABLE)
+    ids = TOKENIZER.encode(text)
+    assert TOKENIZER.decode(ids) == text
+    assert TOKENIZER.decode_bytes(ids) == text.encode()
+    assert b"".join(TOKENIZER.token_bytes(id_) for id_ in ids) == text.encode()
+
+
+def test_only_bytes_that_no_code_has_are_missing_from_the_vocabulary() -> None:
+    """Six control characters, and first bytes of UTF-8 that no assigned character has."""
+    missing = set(range(256)) - WRITABLE
+    controls = {0x04, 0x06, 0x13, 0x14, 0x16, 0x1D}
+    assert missing == controls | {0xC0, 0xC1, 0xF1, 0xF2} | set(range(0xF5, 0x100))
+
+
+def test_what_the_vocabulary_cannot_write_is_left_out() -> None:
+    assert TOKENIZER.encode("a\x06b") == TOKENIZER.encode("a") + TOKENIZER.encode("b")
+
+
+def test_real_code_is_cut_into_lines() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert len(TOKENIZER.chunks(text)) > text.count("\n\n")
+    assert TOKENIZER.encode(text) == whole(text)
+    crossed = text.replace("\n", "\r\n")
+    assert len(TOKENIZER.chunks(crossed)) == len(TOKENIZER.chunks(text))
+    assert TOKENIZER.encode(crossed) == whole(crossed)
+
+
+def test_special_tokens_in_the_text_are_only_text() -> None:
+    text = 'stop = "<|im_end|>" + "<|endoftext|>" + "<file_sep>"'
+    ids = TOKENIZER.encode(text)
+    assert not set(ids) & {TOKENIZER.id_of(name) for name in ("<|im_end|>", "<|endoftext|>", "<file_sep>")}  # fmt: skip
+    assert TOKENIZER.decode(ids) == text
+
+
+def test_special_tokens_have_no_text() -> None:
+    end = TOKENIZER.id_of("<|endoftext|>")
+    assert end == 0
+    assert TOKENIZER.token_bytes(end) == b""
+    assert TOKENIZER.decode([end, *TOKENIZER.encode("a"), end]) == "a"
+
+
+def test_digits_stand_alone() -> None:
+    assert [TOKENIZER.token_bytes(id_) for id_ in TOKENIZER.encode("1234")] == [b"1", b"2", b"3", b"4"]  # fmt: skip
+
+
+def test_an_unfinished_character_at_the_end_is_held_back() -> None:
+    ids = TOKENIZER.encode("ok \U0001f9d1\U0001f3fd")
+    assert len(ids) > 4
+    shown = [TOKENIZER.decode(ids[:count]) for count in range(len(ids) + 1)]
+    assert "\ufffd" not in "".join(shown)
+    assert shown[-1] == "ok \U0001f9d1\U0001f3fd"
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    lone = [id_ for id_ in range(TOKENIZER.vocab_size) if TOKENIZER.token_bytes(id_) == b"\x80"]
+    assert TOKENIZER.decode([*lone, *TOKENIZER.encode("a")]) == "\ufffda"
+
+
+@pytest.mark.parametrize(
+    "prefix", [b"pri", b"\n", b" ", b"\xe6", b"print", b"zzzzzz", "日".encode()]
+)
+def test_ids_with_a_prefix(prefix: bytes) -> None:
+    expected = [
+        id_ for id_ in range(TOKENIZER.vocab_size) if TOKENIZER.token_bytes(id_).startswith(prefix)
+    ]
+    assert TOKENIZER.ids_with_prefix(prefix) == expected
+
+
+def test_newline_ids() -> None:
+    expected = {
+        id_ for id_ in range(TOKENIZER.vocab_size) if set(TOKENIZER.token_bytes(id_)) & set(b"\r\n")
+    }
+    assert set(TOKENIZER.newline_ids) == expected
+    assert len(expected) > 10
+
+
+def test_a_chunk_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = Tokenizer(BUNDLED / "tokenizer.json")
+    text = "\n".join(f"line_{number} = {number}" for number in range(2000))
+    tokenizer.encode(text)
+    seen = []
+    encode = tokenizer._backend.encode
+
+    class Watched:
+        def encode(self, text: str, *, add_special_tokens: bool) -> object:
+            seen.append(text)
+            return encode(text, add_special_tokens=add_special_tokens)
+
+    monkeypatch.setattr(tokenizer, "_backend", Watched())
+    assert tokenizer.encode(text + "x") == whole(text + "x")
+    assert seen == ["\nline_1999 = 1999x"]
+
+
+def test_a_very_long_line_is_not_kept() -> None:
+    tokenizer = Tokenizer(BUNDLED / "tokenizer.json")
+    held = tokenizer._cached.cache_info().currsize
+    assert tokenizer.encode("x" * (LONGEST_CACHED + 1)) == whole("x" * (LONGEST_CACHED + 1))
+    assert tokenizer._cached.cache_info().currsize == held
+
+
+@pytest.mark.parametrize("text", ["", "not json", "{}"])
+def test_a_broken_file_is_named_with_the_cure(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(text)
+    with pytest.raises(EngineError, match=r"tokenizer\.json.*[Rr]einstall"):
+        Tokenizer(path)
+
+
+def test_a_missing_file_is_named_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"tokenizer\.json.*[Rr]einstall"):
+        Tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_a_vocabulary_that_joins_semicolon_and_line_break_is_refused(tmp_path: Path) -> None:
+    """Cut into lines it would give other ids, silently."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: index for index, letter in enumerate(letters)} | {";Ċ": 256}
+    backend = Backend(models.BPE(vocab=vocabulary, merges=[(";", "Ċ")]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(EngineError, match="GPT-2"):
+        Tokenizer(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.slow
+def test_a_keystroke_in_a_long_file_costs_little() -> None:
+    text = "\n".join(f"    value_{number} = compute({number})" for number in range(20_000))
+    TOKENIZER.encode(text[-50_000:])
+    start = time.perf_counter()
+    TOKENIZER.encode(text[-50_000:] + "x")
+    assert time.perf_counter() - start < 0.005
