@@ -104,6 +104,8 @@ def heal(prefix: str, tokenizer: Tokenizer) -> tuple[str, bytes]:
         last = tokenizer.encode(tokenizer.chunks(prefix[-256:])[-1])[-1]
         text = tokenizer.token_bytes(last).decode("utf-8", errors="replace")
         end = text if prefix.endswith(text) else ""
+    if not tokenizer.ids_with_prefix(end.encode()):
+        return prefix, b""  # e.g. a character that takes several tokens
     return prefix[: len(prefix) - len(end)], end.encode()
 
 

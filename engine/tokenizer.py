@@ -24,6 +24,7 @@ pieces with the same result."""
 CUT_PROBE = "f(x);\n\n  };\r\n\tb = 1\n"
 """Newer vocabularies hold `;` and the line break in one token; those cannot be cut here."""
 CACHED_CHUNKS = 16384
+CACHED_PREFIXES = 64
 LONGEST_CACHED = 1000
 """Characters. Longer chunks (generated code, data) are rare, and would make the cache heavy."""
 
@@ -42,6 +43,7 @@ class Tokenizer:
         # Without this, "<|im_end|>" in the user's text would end the text for the model.
         self._backend.encode_special_tokens = True
         self._cached = lru_cache(CACHED_CHUNKS)(self._encode)
+        self._with_prefix = lru_cache(CACHED_PREFIXES)(self._find_prefix)
         byte_level = isinstance(self._backend.decoder, tokenizers.decoders.ByteLevel)
         if not byte_level or self._encode(CUT_PROBE) != tuple(self.encode(CUT_PROBE)):
             raise EngineError(
@@ -84,7 +86,10 @@ class Tokenizer:
         return self._bytes[id_]
 
     def ids_with_prefix(self, prefix: bytes) -> list[int]:
-        """All ids whose bytes start with `prefix`, in ascending order."""
+        """All ids whose bytes start with `prefix`, in ascending order; none for no prefix."""
+        return self._with_prefix(prefix) if prefix else []
+
+    def _find_prefix(self, prefix: bytes) -> list[int]:
         first = bisect_left(self._sorted, (prefix, -1))
         found = []
         for text, id_ in self._sorted[first:]:

@@ -125,14 +125,15 @@ def test_gaps_too_far_apart_for_one_canvas_are_refused_with_the_cure(engine: Eng
 
 
 def test_a_fill_longer_than_a_canvas_goes_on_block_by_block(endless: Engine) -> None:
-    final = last(endless.infill(InfillRequest("a\n", SUFFIX, max_tokens=600)))
+    final = last(endless.infill(InfillRequest("ab", SUFFIX, max_tokens=600)))
     whole = final.fills[0].text
     assert final.stop is Stop.LENGTH
-    assert len(whole) == 600 == final.stats.steps
+    assert len(whole) == 599  # one token heals the cut
+    assert final.stats.steps == 600
     # The second and third block say what a fill that begins in their middle says.
     for start in (300, 550):
-        again = last(endless.infill(InfillRequest("a\n" + whole[:start], SUFFIX, max_tokens=40)))
-        assert again.fills[0].text == whole[start : start + 39]  # one token heals the cut
+        again = last(endless.infill(InfillRequest("ab" + whole[:start], SUFFIX, max_tokens=40)))
+        assert again.fills[0].text == whole[start : start + 39]
 
 
 def test_max_tokens_is_kept(engine: Engine) -> None:

@@ -69,6 +69,7 @@ def test_healing_takes_back_an_end_and_loses_nothing(byte_tokenizer: Any, prefix
         ("x = ", b" "),
         ("a\n\n", b"\n"),
         ("pri", b"i"),  # the last token; a token is a byte here
+        ("x\u00a0", b""),  # white space of two bytes, which no single token begins with
         ("", b""),
     ],
 )
