@@ -104,5 +104,6 @@ def find_device(name: str) -> torch.device:
         raise EngineError(f"Device {name!r} cannot be used: {why}. Set the device to auto or cpu.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise EngineError(f"Device {name!r} does not exist: there are {count}. Use auto or cuda.")
+        are = "is" if count == 1 else "are"
+        raise EngineError(f"Device {name!r} does not exist: there {are} {count}. Use auto or cuda.")
     return device
