@@ -166,15 +166,16 @@ class Engine:
     def warm_up(self) -> None:
         """Run each kind of forward once, so that the first user does not pay for it, and learn how
         fast this device encodes."""
-        ids = torch.randint(self._spec.vocab_size, (ENCODE_STEP,), device=self._model.device)
+        self._use_spare_cores()
         kv = self._model.new_kv()
-        for _ in range(2):
+        for count in (SHORTEST_PROMPT // 2, SHORTEST_PROMPT):  # the first pays for what comes once
             kv.truncate(0)
+            ids = torch.randint(self._spec.vocab_size, (count,), device=self._model.device)
             begin = time.perf_counter()
             self._model.encode(ids, kv)
-            canvas = torch.stack([ids[:32]])
-            self._model.denoise(canvas, kv, torch.tensor([[1]], device=ids.device))
-            self._measure_encoding(len(ids), time.perf_counter() - begin)
+            self._measure_encoding(count, time.perf_counter() - begin)
+        rows = torch.tensor([[1]], device=self._model.device)
+        self._model.denoise(ids[None, : CANVAS_SIZES[0]], kv, rows)
 
     # -- the five steps -----------------------------------------------------------------------
 
@@ -182,8 +183,7 @@ class Engine:
         self, request: InfillRequest, submitted: float | None, interrupted: Callable[[], bool]
     ) -> _Run:
         began = time.perf_counter()
-        if self._spare_cores is not None:
-            torch.set_num_threads(self._spare_cores.count())
+        self._use_spare_cores()
         submitted = began if submitted is None else submitted
         until = math.inf if request.deadline is None else submitted + request.deadline
         longest = request.max_tokens or (LONGEST_LINE if request.single_line else LONGEST_FILL)
@@ -351,6 +351,10 @@ class Engine:
         one_line = request.single_line and self._spec.order == "any"
         more = self._tokenizer.newline_ids if one_line else ()
         return bans_for(self._spec, more).to(self._model.device)
+
+    def _use_spare_cores(self) -> None:
+        if self._spare_cores is not None:
+            torch.set_num_threads(self._spare_cores.count())
 
     def _measure_encoding(self, tokens: int, seconds: float) -> None:
         if self._model.device.type == "cpu" and tokens >= SHORTEST_PROMPT and seconds > 0:
