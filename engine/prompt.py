@@ -8,6 +8,7 @@ this order: snippets, the far end of the suffix, the far end of the prefix.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.models.base import ModelSpec
 from engine.request import InfillRequest
@@ -32,8 +33,7 @@ class Prompt:
     dropped_chars: int
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A run of the document's text that is kept or dropped whole."""
 
     ids: tuple[int, ...]

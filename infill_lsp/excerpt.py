@@ -99,6 +99,8 @@ def _closers(text: str, start: int, end: int, closing_words: bool) -> list[Span]
         indent += 1  # a block begins here: its end stands at this line's own depth
     opening = r"[)\]}\w]" if closing_words else r"[)\]}]"
     limit = min(end + LOOK, len(text))
+    if begins := _TOP.search(text, end, limit):
+        limit = begins.start()  # whatever encloses the gap has ended before that
     while indent > 0:
         found = re.compile(rf"^([ \t]{{0,{indent - 1}}}){opening}", re.MULTILINE).search(
             text, end, limit

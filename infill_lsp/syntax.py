@@ -184,8 +184,11 @@ def parses_no_worse(language: str, prefix: str, fill: str, suffix: str) -> bool:
     before = "".join(text[start : min(end, gap)] for start, end in spans if start <= gap)
     after = "".join(text[max(start, gap) : end] for start, end in spans if end > gap)
     line = before.rfind("\n") + 1, len(before) + len(after.partition("\n")[0])
+    filled, _ = _error_counts(language, before + fill + after, *line)
+    if not filled:
+        return True
     total, elsewhere = _error_counts(language, before + after, *line)
-    return bool(elsewhere) or _error_counts(language, before + fill + after, *line)[0] <= total
+    return bool(elsewhere) or filled <= total
 
 
 @lru_cache(maxsize=16)

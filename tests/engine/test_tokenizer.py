@@ -13,7 +13,7 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from engine.models.catalog import BUNDLED
 from engine.request import EngineError
-from engine.tokenizer import LONGEST_CACHED, Tokenizer
+from engine.tokenizer import LONGEST_CACHED, SAFE_CUT, Tokenizer
 
 TOKENIZER = Tokenizer(BUNDLED / "tokenizer.json")
 REFERENCE = Backend.from_file(str(BUNDLED / "tokenizer.json"))
@@ -38,6 +38,7 @@ def whole(text: str) -> list[int]:
 def test_in_chunks_as_in_one_piece(text: str) -> None:
     chunks = TOKENIZER.chunks(text)
     assert "".join(chunks) == text
+    assert chunks == (SAFE_CUT.split(text) if text else [])
     assert TOKENIZER.encode(text) == whole(text)
     assert [i for chunk in chunks for i in TOKENIZER.encode_chunk(chunk)] == whole(text)
 
