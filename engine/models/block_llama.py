@@ -6,19 +6,22 @@ no quantization (linears may be swapped for others that look alike) and no sampl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.models.base import KV, ModelSpec
-from engine.models.layers import Layer, RMSNorm, Rotary, TiedEmbedding
+from engine.models.layers import KEY_STEP, Layer, RMSNorm, Rotary, TiedEmbedding
 
 ENCODE_CHUNK = 256
 """Prompt tokens in one pass: few enough for a CPU's caches (512 are a third slower)."""
-CAPACITY_STEP = 1024
-"""The cache's room is a multiple of this many tokens."""
+SCRATCH = 1024
+"""Slots that a cache has for canvases behind a full prompt, before it must be copied to grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +58,17 @@ class BlockKV:
     One pair of buffers a layer: keys [kv_heads, head_dim, capacity], one column a token, and values
     [kv_heads, capacity, head_dim]. The canvas's are written behind `length`, so that attention reads
     prompt and canvas as one view; `length` stays.
+
+    The buffers have room for the whole context from the start. On a CPU that costs nothing: the
+    operating system gives memory as it is written, and growing by copies would take more.
     """
 
     def __init__(self, config: BlockLlamaConfig, device: torch.device, dtype: torch.dtype) -> None:
-        heads, width = config.kv_heads, config.head_dim
+        self.capacity = rounded(config.spec.context_length + SCRATCH, KEY_STEP)
         self.buffers = [
             (
-                torch.zeros((heads, width, 0), device=device, dtype=dtype),
-                torch.zeros((heads, 0, width), device=device, dtype=dtype),
+                zeros((config.kv_heads, config.head_dim, self.capacity), device, dtype),
+                zeros((config.kv_heads, self.capacity, config.head_dim), device, dtype),
             )
             for _ in range(config.layers)
         ]
@@ -71,18 +77,17 @@ class BlockKV:
         self.scratch_width = 0
         """Slots between the starts of two variants in the scratch area."""
         self._length = 0
+        keys = self.buffers[0][0]
+        self._bytes_per_token = 2 * config.layers * keys[:, :, 0].numel() * keys.element_size()
 
     @property
     def length(self) -> int:
         return self._length
 
     @property
-    def capacity(self) -> int:
-        return self.buffers[0][1].shape[1]
-
-    @property
     def nbytes(self) -> int:
-        return sum(keys.nbytes + values.nbytes for keys, values in self.buffers)
+        """Of the tokens held; the room behind them is not counted."""
+        return self._length * self._bytes_per_token
 
     def truncate(self, length: int) -> None:
         if not 0 <= length <= self._length:
@@ -96,20 +101,26 @@ class BlockKV:
         self.scratch = []
 
     def reserve(self, extra: int) -> None:
-        """Make room for `extra` slots behind `length`; what is held is kept."""
-        needed = self._length + extra
-        if needed <= self.capacity:
+        """Make room for `extra` slots behind `length`: many variants behind a full prompt."""
+        missing = rounded(self._length + extra, KEY_STEP) - self.capacity
+        if missing <= 0:
             return
-        # Half as much again, so that growing token by token copies each token only a few times.
-        capacity = max(needed, self.capacity * 3 // 2)
-        capacity = -(-capacity // CAPACITY_STEP) * CAPACITY_STEP
-        for index, (old_keys, old_values) in enumerate(self.buffers):
-            # Zeros, for what is never written is still read: masked, but NaN would pass the mask.
-            keys = old_keys.new_zeros((*old_keys.shape[:2], capacity))
-            keys[:, :, : old_keys.shape[2]] = old_keys
-            values = old_values.new_zeros((old_values.shape[0], capacity, old_values.shape[2]))
-            values[:, : old_values.shape[1]] = old_values
-            self.buffers[index] = keys, values
+        self.capacity += missing
+        self.buffers = [
+            (functional.pad(keys, (0, missing)), functional.pad(values, (0, 0, 0, missing)))
+            for keys, values in self.buffers
+        ]
+
+
+def zeros(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """As `torch.zeros`, but on a CPU no memory is taken until it is written (or read).
+
+    Zeros, because what was never written is read all the same: it is masked, but NaN is not.
+    """
+    if device.type != "cpu":
+        return torch.zeros(shape, device=device, dtype=dtype)
+    flat = np.zeros(math.prod(shape) * dtype.itemsize, dtype=np.uint8)
+    return torch.from_numpy(flat).view(dtype).view(shape)
 
 
 class BlockLlama(nn.Module):
@@ -227,25 +238,48 @@ class BlockLlama(nn.Module):
 
         Their keys and values go to `slots` [Q] behind `kv.length`; `used` slots there are read.
         """
+        count = ids.shape[0]
+        if self.device.type == "cpu" and (missing := row_bucket(count) - count):
+            # The last row several times over, in its own slot.
+            ids, positions, slots = (repeat_last(each, missing) for each in (ids, positions, slots))
+            mask = None if mask is None else repeat_last(mask, missing)
         hidden: Tensor = self.embedding(ids)
         rotary = self.rotary.at(positions, self.dtype)
         target = kv.length + slots
-        end = kv.length + used
+        seen = kv.length + used
         for layer, (keys, values) in zip(self.layers, kv.buffers, strict=True):
 
             def remember(
                 own_keys: Tensor, own_values: Tensor, keys: Tensor = keys, values: Tensor = values
-            ) -> tuple[Tensor, Tensor]:
+            ) -> tuple[Tensor, Tensor, int]:
                 keys.index_copy_(2, target, own_keys.transpose(1, 2).to(keys.dtype))
                 values.index_copy_(1, target, own_values.to(values.dtype))
-                return keys[:, :, :end], values[:, :end]
+                return keys, values, seen
 
             hidden = layer(hidden, rotary, mask, remember)
-        return hidden
+        return hidden[:count]
 
     def _check_room(self, tokens: int) -> None:
         if tokens > self.spec.context_length:
             raise ValueError(f"{tokens} tokens do not fit a context of {self.spec.context_length}")
+
+
+def rounded(count: int, step: int) -> int:
+    """Up to a multiple of `step`."""
+    return -(-count // step) * step
+
+
+def row_bucket(count: int) -> int:
+    """The number of rows to compute instead of `count`: 1, 2, 3, 4, 6, 8, 12, 16, 24 …
+
+    Few different shapes, for the reason given at `layers.KEY_BLOCK`; an eighth more rows on average.
+    """
+    power = 1 << max(0, count - 1).bit_length()  # the next power of two
+    return power * 3 // 4 if count <= power * 3 // 4 and power >= 4 else power
+
+
+def repeat_last(rows: Tensor, times: int) -> Tensor:
+    return torch.cat((rows, rows[-1:].expand(times, *rows.shape[1:])))
 
 
 def _mask(seen: Tensor, kv: BlockKV) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from itertools import pairwise
 
+import psutil
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,8 +13,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.models.base import Order
-from engine.models.block_llama import BlockLlama, BlockLlamaConfig
-from engine.models.layers import SCORES_AT_ONCE, Attention, attend
+from engine.models.block_llama import (
+    BlockLlama,
+    BlockLlamaConfig,
+    rounded,
+    row_bucket,
+    zeros,
+)
+from engine.models.layers import KEY_STEP, Attention, attend, key_blocks
 
 NEAR = 1e-3
 KINDS: list[tuple[Order, bool]] = [
@@ -162,17 +169,20 @@ def test_variants_do_not_see_one_another(model: BlockLlama) -> None:
     torch.testing.assert_close(together, alone, atol=NEAR, rtol=0)
 
 
-def test_the_canvas_may_outgrow_the_cache(model: BlockLlama) -> None:
-    """1,020 tokens fill the cache's first size; the canvases must find room behind them."""
-    prompt, canvas, rows = random_ids(1020), random_ids(3, 64), torch.tensor([[1, 50]] * 3)
-    kv, roomy = model.new_kv(), model.new_kv()
-    roomy.reserve(1900)
-    for each in (kv, roomy):
+def test_the_canvases_may_outgrow_the_cache(model: BlockLlama) -> None:
+    """Fourteen canvases of 96 behind a full prompt; each as if it were alone."""
+    prompt, canvas, rows = random_ids(1950), random_ids(14, 96), torch.tensor([[1, 50]] * 14)
+    kv, alone = model.new_kv(), model.new_kv()
+    before = kv.capacity
+    for each in (kv, alone):
         model.encode(prompt, each)
-    torch.testing.assert_close(
-        model.denoise(canvas, kv, rows), model.denoise(canvas, roomy, rows), atol=NEAR, rtol=0
-    )
-    assert kv.capacity > 1024
+    together = model.denoise(canvas, kv, rows)
+    assert kv.capacity > before
+    one_by_one = torch.cat([model.denoise(canvas[b : b + 1], alone, rows[:1]) for b in range(14)])
+    torch.testing.assert_close(together, one_by_one, atol=NEAR, rtol=0)
+    kv.truncate(1000)
+    model.encode(prompt[1000:], kv)
+    torch.testing.assert_close(model.denoise(canvas, kv, rows), together, atol=NEAR, rtol=0)
 
 
 class Counted(BlockLlama):
@@ -268,17 +278,57 @@ def test_a_failed_forward_leaves_nothing_that_counts_as_written(
     )
 
 
-def test_attention_in_blocks_is_the_attention_of_all_rows() -> None:
+@pytest.mark.parametrize(("count", "seen"), [(1, 1), (50, 50), (50, 1500), (70, 5000), (3, 1024)])
+def test_attention_in_blocks_is_the_attention_of_all_rows(count: int, seen: int) -> None:
+    """Over blocks of rows and of keys; what stands behind the seen keys does not matter."""
     generator = torch.Generator().manual_seed(0)
-    queries = torch.randn(4, 50, 8, generator=generator)
-    keys = torch.randn(2, 8, SCORES_AT_ONCE // 20, generator=generator)
-    values = torch.randn(2, SCORES_AT_ONCE // 20, 8, generator=generator)
-    mask = torch.full((50, 50), float("-inf")).triu(1)
-    whole = torch.cat([torch.zeros(50, keys.shape[2] - 50), mask], 1)
+    room = rounded(seen, KEY_STEP)
+    queries = torch.randn(4, count, 8, generator=generator)
+    keys = torch.randn(2, 8, room, generator=generator)
+    values = torch.randn(2, room, 8, generator=generator)
+    mask = torch.full((count, count), -torch.inf).triu(1)
     expected = torch.nn.functional.scaled_dot_product_attention(
-        queries, keys.transpose(1, 2).repeat_interleave(2, 0), values.repeat_interleave(2, 0), whole
+        queries,
+        keys[:, :, :seen].transpose(1, 2).repeat_interleave(2, 0),
+        values[:, :seen].repeat_interleave(2, 0),
+        torch.cat([torch.zeros(count, seen - count), mask], 1),
     )
-    torch.testing.assert_close(attend(queries, keys, values, mask), expected, atol=1e-5, rtol=0)
+    answer = attend(queries, keys, values, seen, mask)
+    torch.testing.assert_close(answer, expected, atol=1e-5, rtol=0)
+
+
+@given(st.integers(1, 20_000))
+def test_blocks_hold_all_keys_in_few_shapes(seen: int) -> None:
+    blocks = key_blocks(seen)
+    assert blocks[0][0] == 0
+    assert all(one[1] == other[0] for one, other in pairwise(blocks))
+    assert seen <= blocks[-1][1] < seen + KEY_STEP
+    assert {end - start for start, end in blocks} <= {256, 512, 768, 1024}
+
+
+def test_rows_come_in_few_numbers_and_not_many_are_added() -> None:
+    buckets = [row_bucket(count) for count in range(1, 257)]
+    assert len(set(buckets)) == 16
+    assert all(count <= bucket < count * 1.5 for count, bucket in enumerate(buckets, 1))
+
+
+def test_a_growing_prompt_meets_no_new_shapes(causal: BlockLlama) -> None:
+    """Each new shape of a bfloat16 product costs a millisecond and keeps nearly a megabyte."""
+    model = BlockLlama(causal.config, torch.bfloat16)
+    model.load_state_dict(causal.state_dict(), assign=True)
+    model.eval().requires_grad_(False)
+    kv, shapes = model.new_kv(), set()
+    product = torch.bmm
+
+    def watched(left: Tensor, right: Tensor) -> Tensor:
+        shapes.add((*left.shape, right.shape[2]))
+        return product(left, right)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "bmm", watched)
+        for _ in range(600):
+            model.encode(random_ids(2), kv)
+    assert len(shapes) == 2 * 4
 
 
 def test_bfloat16_keys_and_values_change_little(tiny_mask_model: BlockLlama) -> None:
@@ -294,15 +344,20 @@ def test_bfloat16_keys_and_values_change_little(tiny_mask_model: BlockLlama) -> 
     assert (answers[0] - answers[1]).abs().max() < 0.2
 
 
-def test_the_cache_grows_in_steps_and_reports_its_bytes(causal: BlockLlama) -> None:
+def test_the_cache_reports_the_bytes_of_its_tokens(causal: BlockLlama) -> None:
     kv = causal.new_kv()
     assert kv.nbytes == 0
     causal.encode(random_ids(100), kv)
     # 2 layers, keys and values, 2 heads of 8, float32
-    assert kv.nbytes == kv.capacity * 2 * 2 * 2 * 8 * 4
-    before = kv.capacity
-    causal.encode(random_ids(100), kv)
-    assert kv.capacity == before
+    assert kv.nbytes == 100 * 2 * 2 * 2 * 8 * 4
+
+
+def test_an_empty_cache_takes_no_memory() -> None:
+    before = psutil.Process().memory_info().rss
+    room = zeros((2**28,), torch.device("cpu"), torch.bfloat16)
+    assert psutil.Process().memory_info().rss - before < 50_000_000
+    assert room.shape == (2**28,)
+    assert room[12345] == 0
 
 
 @pytest.mark.parametrize("length", [-1, 6])
