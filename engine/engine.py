@@ -112,7 +112,8 @@ class Engine:
         self._growth: list[int] = []
         self._encode_rate = math.inf  # tokens a second
         on_cpu = model.device.type == "cpu"
-        self._spare_cores = SpareCores() if on_cpu and config.threads is None else None
+        follow = on_cpu and config.threads is None
+        self._spare_cores = SpareCores(torch.get_num_threads()) if follow else None
 
     @torch.inference_mode()
     def infill(

@@ -8,14 +8,17 @@ this order: snippets, the far end of the suffix, the far end of the prefix.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.models.base import ModelSpec
 from engine.request import InfillRequest
-from engine.tokenizer import Tokenizer
+from engine.tokenizer import SAFE_CUT, Tokenizer
 
 CHARS_PER_TOKEN = 6
 """More than code has on average (about 3), so that a window of this many holds enough tokens."""
+BLOCK = 4096
+"""Characters. Pieces are remembered up to a multiple of this, so that typing seldom moves it."""
 SUFFIX_SHARE = 0.25
 SNIPPET_SHARE = 0.25
 """Most of the room that the far suffix, and all snippets together, may take."""
@@ -110,15 +113,31 @@ def heal(prefix: str, tokenizer: Tokenizer) -> tuple[str, bytes]:
 
 
 def prefix_pieces(prefix: str, tokenizer: Tokenizer, room: int) -> list[Piece]:
-    """The prefix's end, at least `room` tokens of it where it has them, in reading order."""
-    start = max(0, len(prefix) - room * CHARS_PER_TOKEN)
+    """The prefix's end, at least `room` tokens of it where it has them, in reading order.
+
+    All but its last few thousand characters are remembered from the last call, for typing changes
+    only the end.
+    """
+    start = max(0, len(prefix) - room * CHARS_PER_TOKEN) // BLOCK * BLOCK
+    settled = SAFE_CUT.search(prefix, max(start, (len(prefix) - BLOCK) // BLOCK * BLOCK))
+    split = settled.start() if settled else start
     line = prefix.count("\n", 0, start)
-    pieces = []
-    for chunk in tokenizer.chunks(prefix[start:]):
-        line += chunk.count("\n")
-        pieces.append(Piece(tokenizer.encode_chunk(chunk), len(chunk), line))
+    pieces = list(_remembered_pieces(prefix[start:split], tokenizer, line))
+    pieces += _pieces(prefix[split:], tokenizer, pieces[-1].line if pieces else line)
     # A window that starts inside the text starts inside a line: its first piece is a stump.
     return pieces[1:] if start and len(pieces) > 1 else pieces
+
+
+def _pieces(text: str, tokenizer: Tokenizer, line: int) -> tuple[Piece, ...]:
+    """`line`: line breaks before `text`."""
+    pieces = []
+    for chunk in tokenizer.chunks(text):
+        line += chunk.count("\n")
+        pieces.append(Piece(tokenizer.encode_chunk(chunk), len(chunk), line))
+    return tuple(pieces)
+
+
+_remembered_pieces = lru_cache(maxsize=8)(_pieces)
 
 
 def suffix_pieces(suffix: str, tokenizer: Tokenizer, room: int) -> list[Piece]:

@@ -21,9 +21,10 @@ MOST_THREADS = 8
 class SpareCores:
     """Watches the machine between two questions."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """most: what would be used on an idle machine."""
         self._process = psutil.Process()
-        self._most = max(1, min(MOST_THREADS, psutil.cpu_count(logical=False) or 1))
+        self._most = max(1, min(MOST_THREADS, most))
         self._cores = psutil.cpu_count() or 1
         self._answer = self._most
         self._seen = self._look()

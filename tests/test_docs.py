@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 from infill_lsp import cli, settings
@@ -21,7 +22,7 @@ def settings_table() -> str:
     body = ast.parse(inspect.getsource(settings.Settings)).body[0].body  # type: ignore[attr-defined]
     texts = {
         field.target.id: " ".join(docstring.value.value.split())
-        for field, docstring in zip(body, body[1:], strict=False)
+        for field, docstring in pairwise(body)
         if isinstance(field, ast.AnnAssign)
     }
     rows = ["| setting | default | |", "|---|---|---|"]
@@ -55,7 +56,9 @@ def test_every_file_in_the_map_exists_and_every_module_is_in_it() -> None:
     for package in ("engine", "infill_lsp"):
         for module in (ROOT / package).glob("*.py"):
             name = f"{package}/{module.name}"
-            assert module.name == "__init__.py" or name in named, f"{name} is not in the README's map"
+            assert module.name == "__init__.py" or name in named, (
+                f"{name} is not in the README's map"
+            )
 
 
 def test_both_commands_of_the_readme_set_everything_up() -> None:

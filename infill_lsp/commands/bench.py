@@ -55,13 +55,14 @@ def run(config: EngineConfig, *, repeats: int, as_json: bool) -> int:
     loaded = engine.load(config)
     try:
         info = loaded.ready.result()
-        measures = [
-            Measure("model loaded", info.load_seconds * 1e3, "ms"),
-            *typing(loaded, source, repeats),
-            *keystroke(loaded, source, repeats),
-            *cancellation(loaded, source, repeats),
-            *filling(loaded, source, repeats),
-        ]
+        with asyncio.Runner() as runner:
+            measures = [
+                Measure("model loaded", info.load_seconds * 1e3, "ms"),
+                *typing(runner, loaded, source, repeats),
+                *keystroke(loaded, source, repeats),
+                *cancellation(loaded, source, repeats),
+                *filling(runner, loaded, source, repeats),
+            ]
     finally:
         loaded.close()
     measures += [Measure(*row) for row in bench_server.measure(config, source, repeats)]
@@ -96,7 +97,9 @@ def standard_library(lines: int) -> str:
     return "".join(text[:lines])
 
 
-def typing(loaded: InfillEngine, source: str, repeats: int) -> Iterator[Measure]:
+def typing(
+    runner: asyncio.Runner, loaded: InfillEngine, source: str, repeats: int
+) -> Iterator[Measure]:
     """Keys typed in the middle of a long file, each followed by a request."""
     document = Document("file:///bench.py", source, language_id="python")
     line = source.count("\n") // 2
@@ -109,7 +112,7 @@ def typing(loaded: InfillEngine, source: str, repeats: int) -> Iterator[Measure]
         document.apply([Change(key, ((line, column), (line, column)))], version)
         changed = time.perf_counter()
         column += 1
-        filled, total = _fill(loaded, document, line, column)
+        filled, total = _fill(runner, loaded, document, line, column)
         if version == 2:
             continue  # cold: caches of tokens and trees are filled once a file
         assert filled.draft is not None
@@ -177,7 +180,9 @@ def cancellation(loaded: InfillEngine, source: str, repeats: int) -> Iterator[Me
     yield Measure("  one step of that fill", _median(forward), "ms")
 
 
-def filling(loaded: InfillEngine, source: str, repeats: int) -> Iterator[Measure]:
+def filling(
+    runner: asyncio.Runner, loaded: InfillEngine, source: str, repeats: int
+) -> Iterator[Measure]:
     """The rest of a line, warm: what stands between a pause in typing and the grey text."""
     total, per_forward = [], []
     document = Document("file:///bench.py", source[:3000], language_id="python")
@@ -185,8 +190,12 @@ def filling(loaded: InfillEngine, source: str, repeats: int) -> Iterator[Measure
     places = [number for number, line in enumerate(lines) if " = " in line or "return " in line]
     for number in (places * repeats)[: max(3, repeats)]:
         column = max(lines[number].find(" = ") + 3, lines[number].find("return ") + 7)
-        filled, ms = _fill(loaded, document, number, column, end=(number, len(lines[number])))
-        filled, ms = _fill(loaded, document, number, column, end=(number, len(lines[number])))
+        filled, ms = _fill(
+            runner, loaded, document, number, column, end=(number, len(lines[number]))
+        )
+        filled, ms = _fill(
+            runner, loaded, document, number, column, end=(number, len(lines[number]))
+        )
         draft = filled.draft
         assert draft is not None
         total.append(ms)
@@ -211,6 +220,7 @@ def show(measures: list[Measure]) -> None:
 
 
 def _fill(
+    runner: asyncio.Runner,
     loaded: InfillEngine,
     document: Document,
     line: int,
@@ -222,7 +232,7 @@ def _fill(
     snapshot = document.snapshot()
     start = snapshot.offset_at(line, column)
     stop = snapshot.offset_at(*end) if end else None
-    filled = asyncio.run(fill(loaded, snapshot, start, stop, settings=Settings()))
+    filled = runner.run(fill(loaded, snapshot, start, stop, settings=Settings()))
     return filled, (time.perf_counter() - began) * 1e3
 
 

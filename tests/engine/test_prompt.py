@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.models.base import ModelSpec
-from engine.prompt import PromptPieces, heal
+from engine.prompt import PromptPieces, heal, prefix_pieces
 from engine.prompt_cache import common_start
 from engine.request import InfillRequest, Snippet
 
@@ -75,6 +75,22 @@ def test_healing_takes_back_an_end_and_loses_nothing(byte_tokenizer: Any, prefix
 )
 def test_what_is_healed(byte_tokenizer: Any, prefix: str, healed: bytes) -> None:
     assert heal(prefix, byte_tokenizer)[1] == healed
+
+
+@given(st.integers(0, 30_000), st.integers(10, 3000))
+@settings(deadline=None, max_examples=50)
+def test_remembered_pieces_are_those_of_a_fresh_look(
+    byte_tokenizer: Any, length: int, room: int
+) -> None:
+    text = "".join(f"value_{i} = {i}\n\n" for i in range(2000))[:length]
+    pieces = prefix_pieces(text, byte_tokenizer, room)
+    joined = b"".join(bytes(piece.ids) for piece in pieces).decode()
+    assert text.endswith(joined)
+    assert len(joined) >= min(length, room)
+    line = text.count("\n") - joined.count("\n")
+    for piece in pieces:
+        line += bytes(piece.ids).count(b"\n")
+        assert piece.line == line
 
 
 def test_typing_keeps_the_start_of_a_prompt_that_does_not_fit(byte_tokenizer: Any) -> None:
