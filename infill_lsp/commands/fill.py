@@ -162,7 +162,8 @@ def show(console: Console, snapshot: Snapshot, filled: Filled, info: EngineInfo)
     for number, suggestion in enumerate(filled.suggestions, 1):
         if len(filled.suggestions) > 1:
             console.print(f"variant {number}, confidence {suggestion.confidence:.2f}", style="bold")
-        console.print(excerpt(snapshot, suggestion.start, suggestion.end, suggestion.text))
+        filled_in = excerpt(snapshot, suggestion.start, suggestion.end, suggestion.text)
+        console.print(filled_in, soft_wrap=True)
     if filled.silence:
         console.print(f"nothing to show: {filled.silence}", style="yellow")
     if filled.draft is not None:
@@ -173,6 +174,7 @@ def show(console: Console, snapshot: Snapshot, filled: Filled, info: EngineInfo)
             f"{stats.ms['total']:.0f} ms (encode {stats.ms['encode']:.0f}, "
             f"denoise {stats.ms['denoise']:.0f})",
             style="dim",
+            soft_wrap=True,
         )
 
 
@@ -231,10 +233,11 @@ def canvas(tokens: tuple[Token, ...]) -> Text:
     """A canvas as a person reads it: anchors grey, noise as blocks, tokens the greener the surer."""
     text = Text()
     for token in tokens:
+        shown = token.text.replace("\n", "↵")
         if not token.free:
-            text.append(token.text, style="bright_black")
+            text.append(shown, style="bright_black")
         elif not token.settled:
-            text.append(token.text or "░", style="magenta")
+            text.append(shown or "░", style="magenta")
         else:
-            text.append(token.text, style="green" if token.confidence > 0.5 else "yellow")
+            text.append(shown, style="green" if token.confidence > 0.5 else "yellow")
     return text
