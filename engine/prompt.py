@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from engine.models.base import ModelSpec
@@ -19,6 +20,8 @@ CHARS_PER_TOKEN = 6
 """More than code has on average (about 3), so that a window of this many holds enough tokens."""
 BLOCK = 4096
 """Characters. Pieces are remembered up to a multiple of this, so that typing seldom moves it."""
+SMALLEST_BLOCK = 4
+"""Lines. A prompt starts at a multiple of this, or of a power of two times this."""
 SUFFIX_SHARE = 0.25
 SNIPPET_SHARE = 0.25
 """Most of the room that the far suffix, and all snippets together, may take."""
@@ -137,7 +140,16 @@ def _pieces(text: str, tokenizer: Tokenizer, line: int) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-_remembered_pieces = lru_cache(maxsize=8)(_pieces)
+@lru_cache(maxsize=8)
+def _remembered_pieces(text: str, tokenizer: Tokenizer, line: int) -> tuple[Piece, ...]:
+    """The same in larger pieces, which end where every block of lines does (see `fit_end`)."""
+    blocks = groupby(_pieces(text, tokenizer, line), lambda piece: piece.line // SMALLEST_BLOCK)
+    return tuple(_joined(list(block)) for _, block in blocks)
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    ids = tuple(chain.from_iterable(piece.ids for piece in pieces))
+    return Piece(ids, sum(piece.chars for piece in pieces), pieces[-1].line)
 
 
 def suffix_pieces(suffix: str, tokenizer: Tokenizer, room: int) -> list[Piece]:
@@ -154,7 +166,8 @@ def fit_end(pieces: list[Piece], room: int) -> tuple[list[int], int]:
 
     Returns the ids and the characters they stand for.
     """
-    block = 1 << max(2, (room // 40).bit_length() - 1)  # lines in about a quarter of the room
+    # lines in about a quarter of the room
+    block = max(SMALLEST_BLOCK, 1 << max(0, (room // 40).bit_length() - 1))
     first, tokens = len(pieces), 0
     while first > 0 and tokens + len(pieces[first - 1].ids) <= room:
         first -= 1
@@ -171,4 +184,5 @@ def fit_end(pieces: list[Piece], room: int) -> tuple[list[int], int]:
         ids = list(last.ids[-room:])
         return ids, round(last.chars * len(ids) / len(last.ids))
     kept = pieces[first:]
-    return [i for piece in kept for i in piece.ids], sum(piece.chars for piece in kept)
+    ids = list(chain.from_iterable([piece.ids for piece in kept]))
+    return ids, sum([piece.chars for piece in kept])

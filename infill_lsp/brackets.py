@@ -8,6 +8,7 @@ Knows the delimiters of each language and nothing else of it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -234,7 +235,7 @@ def _closers(
     lines = [
         _Line(found.start(), found.end(), len(found[1]), found[2] in ")]}")
         for found in _LINE.finditer(rest)
-        if not any(start < found.start() < end for start, end in reading.literals)
+        if not _within(reading.literals, found.start())
     ]
     limits = [_limit(tail, at, rest, lines) for _, at in opened]
     depths = [_depth(tail, at) for _, at in opened]
@@ -257,6 +258,12 @@ def _closers(
         beyond = [b for b, limit in zip(stack, limits, strict=False) if limit > len(rest)]
         closers += [PARTNER[bracket] for bracket in reversed(beyond)]
     return "".join(closers)
+
+
+def _within(literals: tuple[tuple[int, int], ...], at: int) -> bool:
+    """Whether `at` is inside one of these spans, which are in order."""
+    before = bisect_left(literals, (at,)) - 1
+    return before >= 0 and at < literals[before][1]
 
 
 def _headless(lines: list[_Line], gap: int) -> int | None:

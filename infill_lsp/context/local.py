@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from infill_lsp.brackets import around
 from infill_lsp.documents import Snapshot
+from infill_lsp.excerpt import LOOK
 from infill_lsp.grammars import GRAMMARS
 from infill_lsp.positions import line_bounds
 from infill_lsp.syntax import Scope as Scope
@@ -16,6 +17,9 @@ from infill_lsp.syntax import imports, imports_of_head, in_comment, in_string, s
 
 HEAD = 6_000
 """Characters at a big file's start in which its imports are looked for."""
+WINDOW = LOOK
+"""Characters on each side of a gap that anybody looks at; the longest prompt holds far less."""
+WINDOW_LINES = 256
 FOREIGN = 8
 """Characters right of the cursor, closers aside, up to which a finished line may be extended."""
 
@@ -36,9 +40,9 @@ class Context:
     """A gap [offset, end) and what surrounds it."""
 
     prefix: str
-    """The whole document before the gap."""
+    """The document before the gap; of a big one its last `WINDOW` characters and a few more."""
     suffix: str
-    """The whole document after the gap."""
+    """The document after the gap; of a big one its first `WINDOW` characters."""
     language: str = ""
     """Our grammar's name, else the editor's language id; empty for plain text."""
     path: str = ""
@@ -75,7 +79,7 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
         raise ValueError(
             f"the gap [{offset}, {end}) is not inside the text of {len(text)} characters"
         )
-    prefix, suffix = text[:offset], text[end:]
+    prefix, suffix = text[_window_start(snapshot, offset) : offset], text[end : end + WINDOW]
     line_prefix = text[line_bounds(text, offset)[0] : offset]
     line_suffix = text[end : line_bounds(text, end)[1]]
     language = snapshot.language or snapshot.language_id
@@ -115,6 +119,13 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
         if end > offset
         else reason_for_silence(line_prefix, line_suffix, string or comment),
     )
+
+
+def _window_start(snapshot: Snapshot, offset: int) -> int:
+    """Where the prefix begins: at a multiple of many lines, so that it seldom moves while somebody
+    types, and a prompt cut at a multiple of fewer lines begins where it did (`engine.prompt`)."""
+    line, _ = snapshot.position_at(max(offset - WINDOW, 0))
+    return snapshot.index.offset_at(snapshot.text, line - line % WINDOW_LINES, 0, "utf-32")
 
 
 def indent_unit(text: str, offset: int) -> str:
