@@ -7,10 +7,10 @@ no quantization (linears may be swapped for others that look alike) and no sampl
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -119,8 +119,9 @@ def zeros(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> T
     """
     if device.type != "cpu":
         return torch.zeros(shape, device=device, dtype=dtype)
-    flat = np.zeros(math.prod(shape) * dtype.itemsize, dtype=np.uint8)
-    return torch.from_numpy(flat).view(dtype).view(shape)
+    # Not `calloc`: it hands out freed memory, which has to be cleared, or pages of 2 MB.
+    pages = mmap.mmap(-1, math.prod(shape) * dtype.itemsize)
+    return torch.frombuffer(pages, dtype=dtype).view(shape)
 
 
 class BlockLlama(nn.Module):
