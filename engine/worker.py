@@ -187,4 +187,5 @@ def _load_engine(
     model, tokenizer, info = load_model(config, on_progress)
     engine = Engine(model, tokenizer, config)
     engine.warm_up()
+    give_back()  # what was read and converted on the way
     return engine, info
