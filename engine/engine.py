@@ -24,7 +24,7 @@ from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
 from engine.denoise import denoise
 from engine.length import best_length, candidate_lengths, length_score, slots
 from engine.models.base import KV, DenoisingModel
-from engine.prompt import Prompt, PromptPieces
+from engine.prompt import RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
 from engine.prompt_cache import PromptCache
 from engine.readout import Readout, Variant
 from engine.request import (
@@ -39,8 +39,6 @@ from engine.sampler import Constraint, bans_for, sampling_for
 from engine.threads import SpareCores
 from engine.tokenizer import Tokenizer
 
-RIGHT_ANCHOR = 16
-"""Most tokens of the suffix that stand in the canvas."""
 LONGEST_LINE = 96
 LONGEST_FILL = 256
 """Most tokens of a gap where the request names no limit: of a single line, and of any other."""
@@ -342,10 +340,7 @@ class Engine:
     def _right_anchor(self, suffix: str) -> list[int]:
         if self._spec.order == "left_to_right":
             return []  # it would not be looked at
-        head = suffix[: RIGHT_ANCHOR * 8]
-        ids = self._tokenizer.encode(head)
-        whole = len(head) == len(suffix)
-        return ids[: RIGHT_ANCHOR if whole else min(RIGHT_ANCHOR, len(ids) - 1)]
+        return right_anchor(suffix, self._tokenizer)
 
     def _bans(self, request: InfillRequest) -> Tensor:
         # A left-to-right model ends a line by its line break, so it must be able to say one.

@@ -20,6 +20,8 @@ CHARS_PER_TOKEN = 6
 """More than code has on average (about 3), so that a window of this many holds enough tokens."""
 BLOCK = 4096
 """Characters. Pieces are remembered up to a multiple of this, so that typing seldom moves it."""
+RIGHT_ANCHOR = 12
+"""Most tokens of the suffix that stand in the canvas; with 19 slots they make a canvas of 32."""
 SMALLEST_BLOCK = 4
 """Lines. A prompt starts at a multiple of this, or of a power of two times this."""
 SUFFIX_SHARE = 0.25
@@ -113,6 +115,15 @@ def heal(prefix: str, tokenizer: Tokenizer) -> tuple[str, bytes]:
     if not tokenizer.ids_with_prefix(end.encode()):
         return prefix, b""  # e.g. a character that takes several tokens
     return prefix[: len(prefix) - len(end)], end.encode()
+
+
+def right_anchor(suffix: str, tokenizer: Tokenizer) -> list[int]:
+    """The suffix's first tokens, for the canvas. The last one that is looked at may have been cut
+    in two, so it is used only where the suffix ends with it."""
+    head = suffix[: RIGHT_ANCHOR * 8]
+    ids = tokenizer.encode(head)
+    whole = len(head) == len(suffix)
+    return ids[: RIGHT_ANCHOR if whole else min(RIGHT_ANCHOR, len(ids) - 1)]
 
 
 def prefix_pieces(prefix: str, tokenizer: Tokenizer, room: int) -> list[Piece]:

@@ -1,0 +1,113 @@
+"""Rows side by side, the noise in their slots, and who sees whom. Shapes: B rows, T tokens each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.models.base import ModelSpec
+from engine.train.examples import PADDING, WINDOW, Row
+from engine.train.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as tensors, see `Row`. Each [B, T]."""
+
+    ids: Tensor
+    canvas: Tensor
+    position: Tensor
+    seen: Tensor
+    free: Tensor
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Batch:
+        def stacked(name: str) -> Tensor:
+            return torch.from_numpy(np.stack([getattr(row, name) for row in rows]))
+
+        return cls(*(stacked(name) for name in ("ids", "canvas", "position", "seen", "free")))
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(
+            *(
+                each.to(device, non_blocking=True)
+                for each in (self.ids, self.canvas, self.position, self.seen, self.free)
+            )
+        )
+
+    def pinned(self) -> Batch:
+        """In memory that a GPU can read while the CPU goes on."""
+        return Batch(
+            self.ids.pin_memory(),
+            self.canvas.pin_memory(),
+            self.position.pin_memory(),
+            self.seen.pin_memory(),
+            self.free.pin_memory(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Noised:
+    """What the model is shown, and how much each slot's answer counts. Each [B, T]."""
+
+    ids: Tensor
+    weight: Tensor
+    """float32; 0 where there is no slot."""
+
+
+def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Generator) -> Noised:
+    """Take the right tokens away from slots.
+
+    Each canvas loses the share of its slots that it draws, or all of them (`Recipe.all_noise`). Lost
+    slots show the mask token, or with uniform noise any token. Of the others a few show a wrong
+    token, one from elsewhere in the batch: a likelier mistake than a random word.
+    """
+    device, shape = batch.ids.device, batch.ids.shape
+
+    def chance(*size: int) -> Tensor:
+        return torch.rand(size, generator=generator, device=device)
+
+    most = shape[1]  # canvases of a row, more than there can be
+    share = chance(shape[0], most)
+    share = torch.where(chance(shape[0], most) < recipe.all_noise, 1.0, share)
+    lost = batch.free & (chance(*shape) < share.gather(1, batch.canvas.clamp_min(0)))
+    wrong = batch.free & ~lost & (chance(*shape) < recipe.wrong)
+    elsewhere = torch.randint(batch.ids.numel(), shape, generator=generator, device=device)
+    ids = torch.where(wrong, batch.ids.flatten()[elsewhere], batch.ids)
+    if spec.noise == "mask":
+        assert spec.mask_id is not None
+        ids = ids.masked_fill(lost, spec.mask_id)
+    else:
+        words = torch.randint(spec.vocab_size, shape, generator=generator, device=device)
+        ids = torch.where(lost, words, ids)
+    weight = torch.where(lost | wrong, 1.0, recipe.visible_weight)
+    if spec.delete_id is not None:
+        weight = torch.where(batch.ids == spec.delete_id, weight * recipe.delete_weight, weight)
+    return Noised(ids, weight * batch.free)
+
+
+def sees(batch: Batch) -> Tensor:
+    """[B, T, T] bool: token q (second axis) sees token k (third).
+
+    The window is causal. A canvas sees itself in both directions, and of the window what stands
+    before it; nobody sees a canvas from outside. Padding sees itself, since a row of a softmax must
+    see something.
+    """
+    order = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+    return may_see(
+        batch.canvas[:, :, None], batch.seen[:, :, None], order[:, None],
+        batch.canvas[:, None, :], order,
+    )  # fmt: skip
+
+
+def may_see(canvas_q: Tensor, seen_q: Tensor, q: Tensor, canvas_k: Tensor, k: Tensor) -> Tensor:
+    """The rule of `sees` for tokens q and k, elementwise, as FlexAttention asks it too."""
+    causal = (canvas_q == WINDOW) & (canvas_k == WINDOW) & (k <= q)
+    prompt = (canvas_q > WINDOW) & (canvas_k == WINDOW) & (k < seen_q)
+    canvas = (canvas_q > WINDOW) & (canvas_k == canvas_q)
+    padding = (canvas_q == PADDING) & (k == q)
+    return causal | prompt | canvas | padding

@@ -1,0 +1,254 @@
+"""START HERE: one training run, from the newest checkpoint or from a model, until time is up.
+
+    for each step:  batch → noise → forward → loss → backward → clip → step
+
+Weights, gradients and the optimiser's sums are float32, products bfloat16. On the CPU a run that was
+stopped and resumed equals one that was not, bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from engine.models.base import ModelSpec
+from engine.models.block_llama import BlockLlama
+from engine.train import checkpoint
+from engine.train.batch import Batch, noised
+from engine.train.corpus import Document
+from engine.train.forward import Attend, flex_attention_for, hidden_states, plain_attention
+from engine.train.loss import Loss, loss_of
+from engine.train.recipe import Recipe
+from engine.train.stream import Stream, batches
+
+Report = Mapping[str, object]
+"""One line of the log (see `Trainer.run`)."""
+
+DEV_BATCHES = 4
+DEV_SEED = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """When a run ends: at the earlier of both."""
+
+    steps: int | None = None
+    """Of the run as a whole, those before it was resumed included."""
+    minutes: float | None = None
+    """Of this process."""
+
+    def done(self, step: int, seconds: float) -> float:
+        """The share that is over, 0 to 1; 0 without a limit."""
+        shares = [0.0]
+        if self.steps is not None:
+            shares.append(step / self.steps)
+        if self.minutes is not None:
+            shares.append(seconds / (60 * self.minutes))
+        return min(1.0, max(shares))
+
+
+class Trainer:
+    """A model, its optimiser, and how far they are."""
+
+    def __init__(
+        self, model: BlockLlama, tokenizer_file: Path, recipe: Recipe, *, compiled: bool = False
+    ) -> None:
+        """model: float32, on the device to train on. compiled: FlexAttention and torch.compile,
+        for CUDA."""
+        self.model = model.train().requires_grad_(True)
+        self.spec: ModelSpec = model.spec
+        self.recipe = recipe
+        self.step = 0
+        self.seconds = 0.0
+        self.tokens = 0
+        """Tokens of rows seen so far, padding included."""
+        self.positions = 0
+        """Slots that counted in a loss so far."""
+        self._tokenizer_file = tokenizer_file
+        self._compiled = compiled
+        self._hidden_states = torch.compile(hidden_states) if compiled else hidden_states
+        decayed = [each for each in model.parameters() if each.dim() > 1]
+        others = [each for each in model.parameters() if each.dim() <= 1]
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": recipe.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=recipe.learning_rate,
+            betas=recipe.momentum,
+            fused=True,
+        )
+
+    def run(
+        self,
+        documents: list[Document],
+        limit: Limit,
+        *,
+        heldout: list[Document] | None = None,
+        workers: int = 0,
+        every: float = 300.0,
+        on_report: Callable[[Report], None] = lambda report: None,
+        on_pause: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Train until the limit.
+
+        every: seconds between two looks at the dev loss, each followed by `on_pause` (save there).
+        on_report: after each step: step, seconds, tokens, positions, loss, denoise, causal, lr,
+            tokens_per_second, utilization; and `dev` where it was looked at.
+        """
+        peak = peak_flops(self.model.device)
+        dev = self._dev_batches(heldout) if heldout else []
+        stream = Stream(documents, self._tokenizer_file, self.spec, self.recipe)
+        began = looked = time.perf_counter()
+        before = self.seconds
+        for batch in batches(stream, self.step, workers):
+            start = time.perf_counter()
+            done = limit.done(self.step, start - began)
+            if done >= 1.0:
+                break
+            rate = self.recipe.rate_at(self.step, done)
+            loss = self.train_step(batch, rate)
+            now = time.perf_counter()
+            self.seconds = before + now - began
+            speed = batch.ids.numel() / (now - start)
+            report: dict[str, object] = {
+                "step": self.step,
+                "seconds": round(self.seconds, 2),
+                "tokens": self.tokens,
+                "positions": self.positions,
+                "loss": loss.total.item(),
+                "denoise": loss.denoise.item(),
+                "causal": loss.causal.item(),
+                "lr": rate,
+                "tokens_per_second": round(speed, 1),
+                "utilization": round(speed * self._flops_per_token() / peak, 4),
+            }
+            if now - looked > every:
+                report["dev"] = self.evaluate(dev)
+                looked = time.perf_counter()
+            on_report(report)
+            if "dev" in report:
+                on_pause()
+        if dev:
+            on_report({"step": self.step, "seconds": self.seconds, "dev": self.evaluate(dev)})
+        on_pause()
+
+    def train_step(self, batch: Batch, rate: float) -> Loss:
+        """One step on one batch; counts it."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._loss(batch, self._generator(self.step))
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.step += 1
+        self.tokens += batch.ids.numel()
+        self.positions += loss.positions
+        return loss
+
+    @torch.no_grad()
+    def evaluate(self, dev: list[Batch]) -> dict[str, float]:
+        """Mean losses over batches whose noise is always the same."""
+        losses = [
+            self._loss(batch, self._generator(DEV_SEED + number))
+            for number, batch in enumerate(dev)
+        ]
+        return {
+            name: sum(float(getattr(loss, name)) for loss in losses) / max(1, len(losses))
+            for name in ("denoise", "causal")
+        }
+
+    def save(self, folder: Path) -> None:
+        """Everything a later run needs to go on as if it had not been stopped."""
+        names = {id(value): name for name, value in self.model.named_parameters()}
+        tensors = {f"weight.{name}": value.detach() for name, value in self._weights()}
+        for parameter, sums in self._optimizer.state.items():
+            name = names[id(parameter)]
+            tensors |= {f"{kind}.{name}": value for kind, value in sums.items()}
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "tokens": self.tokens,
+            "positions": self.positions,
+            "recipe": self.recipe.to_json(),
+        }
+        checkpoint.save(folder, tensors, state)
+
+    def resume(self, folder: Path) -> None:
+        """Go on from `save`."""
+        tensors, state = checkpoint.load(folder)
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.tokens, self.positions = state["tokens"], state["positions"]
+        for name, parameter in self._weights():
+            parameter.data.copy_(tensors[f"weight.{name}"])
+            sums = {
+                kind: tensors[f"{kind}.{name}"].to(parameter.device)
+                for kind in ("step", "exp_avg", "exp_avg_sq")
+                if f"{kind}.{name}" in tensors
+            }
+            if sums:
+                self._optimizer.state[parameter] = sums
+
+    def _weights(self) -> Iterator[tuple[str, Tensor]]:
+        return iter(self.model.named_parameters())
+
+    def _loss(self, batch: Batch, generator: torch.Generator) -> Loss:
+        device = self.model.device
+        batch = batch.to(device)
+        noise = noised(batch, self.spec, self.recipe, generator)
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden = self._hidden_states(
+                self.model, noise.ids, batch.position, self._attention(batch)
+            )
+            return loss_of(self.model, hidden, batch, noise, self.recipe, generator)
+
+    def _attention(self, batch: Batch) -> Attend:
+        return flex_attention_for(batch, compiled=True) if self._compiled else plain_attention(batch)
+
+    def _generator(self, step: int) -> torch.Generator:
+        seed = hash((self.recipe.seed, step)) & (2**62 - 1)  # of numbers: the same in each process
+        return torch.Generator(self.model.device).manual_seed(seed)
+
+    def _dev_batches(self, heldout: list[Document]) -> list[Batch]:
+        stream = Stream(heldout, self._tokenizer_file, self.spec, self.recipe)
+        return list(islice(batches(stream, DEV_SEED, 0), DEV_BATCHES))
+
+    def _flops_per_token(self) -> float:
+        """Forward and backward; a product of n weights costs 6 n. The table of embeddings counts for
+        about the third of tokens that logits are made of; attention is left out."""
+        table = self.model.embedding.weight.numel()
+        others = sum(each.numel() for each in self.model.parameters()) - table
+        return 6.0 * (others + table / 3)
+
+
+def peak_flops(device: torch.device, size: int = 2048) -> float:
+    """bfloat16 operations a second of one large product: what the device can do at best."""
+    left = torch.randn(size, size, device=device).to(torch.bfloat16)
+    best = math.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        product = left @ left
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = min(best, time.perf_counter() - start)
+    del product
+    return 2 * size**3 / best
+
+
+def append_line(path: Path, report: Report) -> None:
+    """One JSON line at the end of a log."""
+    with path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(report) + "\n")
+
+

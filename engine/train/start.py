@@ -1,0 +1,51 @@
+"""The model that training begins with: a causal backbone, told that it is to infill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from engine.models.base import ModelSpec
+from engine.models.block_llama import BlockLlama
+from engine.models.weights import load_block_llama
+from engine.request import EngineError
+from engine.tokenizer import Tokenizer
+
+DELETE, SEPARATOR = "<empty_output>", "<jupyter_start>"
+"""Special tokens of the backbone that code seldom meets, given a new meaning."""
+
+
+def backbone(folder: Path, device: torch.device, *, far_suffix: bool) -> BlockLlama:
+    """The model in `folder` in float32, ready to be trained. One that infills already is left as it
+    is; EngineError where its tokenizer lacks the tokens that are needed."""
+    model = load_block_llama(folder, device, torch.float32)
+    if model.spec.order == "any":
+        return model
+    tokenizer = Tokenizer(folder / "tokenizer.json")
+    delete, separator = tokenizer.id_of(DELETE), tokenizer.id_of(SEPARATOR)
+    if delete is None or separator is None:
+        raise EngineError(f"The tokenizer in {folder} has no {DELETE} and {SEPARATOR} tokens.")
+    spec = replace(
+        model.spec,
+        name=f"{model.spec.name}-infill",
+        order="any",
+        delete_id=delete,
+        separator_id=separator if far_suffix else None,
+        suffix_in_prompt=far_suffix,
+        forbidden_ids=tuple(each for each in model.spec.forbidden_ids if each != delete),
+    )
+    # A new meaning starts better from a related one than from noise: nothing is said, nothing follows.
+    table = model.embedding.weight.data
+    assert spec.mask_id is not None
+    table[spec.mask_id] = table.mean(0)
+    table[delete] = table[spec.eos_ids[0]]
+    return with_spec(model, spec)
+
+
+def with_spec(model: BlockLlama, spec: ModelSpec) -> BlockLlama:
+    """The same weights under another specification."""
+    model.config = replace(model.config, spec=spec)
+    model.spec = spec
+    return model

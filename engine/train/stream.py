@@ -1,0 +1,85 @@
+"""The endless stream of batches: what step n trains on depends on the seed and n alone.
+
+So a run that was stopped goes on where it was with nothing saved but n, and workers can make
+batches ahead in any number.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+
+from torch.utils.data import DataLoader, Dataset
+
+from engine.models.base import ModelSpec
+from engine.request import EngineError
+from engine.tokenizer import Tokenizer
+from engine.train.batch import Batch
+from engine.train.corpus import Document
+from engine.train.examples import Row, build_row
+from engine.train.recipe import Recipe
+
+LONGEST_COUNTED = 20_000
+"""Characters. A document is met as often as it is long, up to this."""
+TRIES = 1000
+
+
+class Stream(Dataset[Batch]):
+    """Batches by the number of their step."""
+
+    def __init__(
+        self, documents: Sequence[Document], tokenizer_file: Path, spec: ModelSpec, recipe: Recipe
+    ) -> None:
+        self._documents = documents
+        self._tokenizer_file = tokenizer_file
+        self._tokenizer: Tokenizer | None = None  # made in the process that uses it
+        self._spec = spec
+        self._recipe = recipe
+        self._bounds = list(
+            accumulate(min(len(document.text), LONGEST_COUNTED) for document in documents)
+        )
+        if not self._bounds or not self._bounds[-1]:
+            raise EngineError("The corpus has no text. Make one with `infill-lsp train data`.")
+
+    def __getitem__(self, step: int) -> Batch:
+        first = step * self._recipe.rows
+        return Batch.of([self.row(number) for number in range(first, first + self._recipe.rows)])
+
+    def row(self, number: int) -> Row:
+        """Row `number` of the run, from a document drawn by its length."""
+        if self._tokenizer is None:
+            self._tokenizer = Tokenizer(self._tokenizer_file)
+        random = Random(f"{self._recipe.seed}/{number}")
+        for _ in range(TRIES):
+            document = self._documents[bisect(self._bounds, random.randrange(self._bounds[-1]))]
+            row = build_row(document, random, self._tokenizer, self._spec, self._recipe)
+            if row is not None:
+                return row
+        raise EngineError("The corpus has hardly any text that gaps can be cut into.")
+
+
+def batches(stream: Stream, first: int, workers: int) -> Iterator[Batch]:
+    """From step `first` on, without end; `workers` processes make them ahead (0: none)."""
+    yield from DataLoader(
+        stream,
+        batch_size=None,
+        sampler=_From(first),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+    )
+
+
+class _From:
+    """first, first + 1, …"""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+
+    def __iter__(self) -> Iterator[int]:
+        step = self._first
+        while True:
+            yield step
+            step += 1
