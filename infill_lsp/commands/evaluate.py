@@ -1,0 +1,245 @@
+"""`infill-lsp eval`: how good the fills are, on cases whose answer is known.
+
+    cases → answers → programs run → outcomes → scores
+
+The model gets what stands before and after the gap, never the gap's length. A table for people,
+then one line of JSON for programs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import engine
+from engine import EngineConfig
+from infill_lsp.commands import CommandError
+from infill_lsp.commands.provenance import commit, versions
+from infill_lsp.evaluation import fillers, heldout, humaneval, peers, report
+from infill_lsp.evaluation.answers_file import AnswersFile
+from infill_lsp.evaluation.case import Case, EvaluationError, Filler, Outcome, sampled
+from infill_lsp.evaluation.sandbox import Sandbox
+from infill_lsp.evaluation.scores import outcome
+
+HUMANEVAL, HELDOUT = "humaneval-infilling", "heldout"
+BASELINES = ("gold", "empty", "ceiling")
+BATCH = 16
+"""Cases between two writes of the answers file: programs do not run while fills are timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Which cases to ask."""
+
+    name: str
+    """`humaneval-infilling` or `heldout`."""
+    data: Path
+    split: str | None = None
+    language: str | None = None
+    kind: str | None = None
+    limit: int | None = None
+    """So many cases, drawn at random. None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who answers."""
+
+    filler: Filler
+    model: str
+    device: str
+
+
+def run(
+    suite: Suite,
+    config: EngineConfig,
+    *,
+    seed: int = 0,
+    deadline: int | None = None,
+    answers: Path | None = None,
+    as_json: bool = False,
+) -> int:
+    """Evaluate and print. deadline: milliseconds for each fill; answers: see `AnswersFile`."""
+    try:
+        return _run(suite, config, seed, deadline, answers, as_json)
+    except EvaluationError as error:
+        raise CommandError(str(error)) from error
+
+
+def _run(
+    suite: Suite,
+    config: EngineConfig,
+    seed: int,
+    deadline: int | None,
+    answers: Path | None,
+    as_json: bool,
+) -> int:
+    cases, problems = _cases(suite, seed)
+    with (
+        Sandbox() if problems else nullcontext() as sandbox,
+        _asked(config, seed, deadline) as asked,
+        AnswersFile(answers, _identity(suite, config, seed, deadline))
+        if answers
+        else nullcontext() as file,
+    ):
+        done = file.done if file else {}
+        outcomes = [done[case.id] for case in cases if case.id in done]
+        waiting = [case for case in cases if case.id not in done]
+        for batch in _batches(waiting):
+            new = _judged(batch, asked.filler, problems, sandbox)
+            outcomes += new
+            if file:
+                file.add(new)
+        network = sandbox.network if sandbox else None
+    if not as_json:
+        parts = report.breakdown(outcomes, seed)
+        Console(highlight=False).print(report.table(parts))
+    document = {
+        "command": _command(suite, config, seed, deadline),
+        "commit": commit(),
+        "suite": suite.name,
+        "split": suite.split,
+        "model": asked.model,
+        "device": asked.device,
+        "seed": seed,
+        "deadline_ms": deadline,
+        **report.summary(outcomes, seed),
+        **report.reasons(outcomes),
+        "parts": report.breakdown(outcomes, seed) if suite.name == HELDOUT else [],
+        "sandbox": network,
+        "versions": versions("infill-lsp", "torch", "tree-sitter"),
+        "python": platform.python_version(),
+    }
+    print(json.dumps(document))
+    return 0
+
+
+def _cases(suite: Suite, seed: int) -> tuple[list[Case], Mapping[str, humaneval.Problem]]:
+    """What to ask, and for each case's id the program that judges it, where there is one."""
+    if suite.name == HUMANEVAL:
+        if suite.split not in humaneval.SPLITS:
+            raise EvaluationError(f"--split must be one of {', '.join(humaneval.SPLITS)}")
+        problems = sampled(humaneval.read(suite.data, suite.split), suite.limit, seed)
+        return [each.case for each in problems], {each.case.id: each for each in problems}
+    if suite.kind not in (None, *heldout.KINDS):
+        raise EvaluationError(f"--kind must be one of {', '.join(heldout.KINDS)}")
+    documents = heldout.read(suite.data)
+    cases = heldout.cases(
+        documents, seed=seed, limit=suite.limit, language=suite.language, kind=suite.kind
+    )
+    return cases, {}
+
+
+@contextmanager
+def _asked(config: EngineConfig, seed: int, deadline: int | None) -> Iterator[Asked]:
+    """The model that `--model` names, or a baseline, or a peer; ended at the end."""
+    if config.model in BASELINES:
+        with asyncio.Runner() as runner:
+            baselines = {
+                "gold": fillers.gold,
+                "empty": fillers.empty,
+                "ceiling": fillers.ceiling(runner),
+            }
+            yield Asked(baselines[config.model], config.model, "none")
+        return
+    if config.model.endswith(".gguf"):
+        on_gpu = config.device.startswith("cuda")
+        path = Path(config.model)
+        yield Asked(
+            peers.load(path, config.threads, on_gpu), path.name, "cuda" if on_gpu else "cpu"
+        )
+        return
+    loaded = engine.load(config)
+    try:
+        info = loaded.ready.result()
+        with asyncio.Runner() as runner:
+            seconds = None if deadline is None else deadline / 1000
+            filler = fillers.product(loaded, runner, seed=seed, deadline=seconds)
+            filler(fillers.WARM_UP)
+            yield Asked(filler, info.model, info.device)
+    finally:
+        loaded.close()
+
+
+def _judged(
+    cases: Sequence[Case],
+    filler: Filler,
+    problems: Mapping[str, humaneval.Problem],
+    sandbox: Sandbox | None,
+) -> list[Outcome]:
+    answers = [filler(case) for case in cases]
+    if sandbox is None:
+        return [outcome(case, answer) for case, answer in zip(cases, answers, strict=True)]
+    programs = [
+        problems[case.id].program(answer.text) for case, answer in zip(cases, answers, strict=True)
+    ]
+    return [
+        outcome(case, answer, verdict.verdict, verdict.detail)
+        for case, answer, verdict in zip(cases, answers, sandbox.judge(programs), strict=True)
+    ]
+
+
+def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
+    """The cases, `BATCH` at a time, with a bar on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("cases"), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=len(cases))
+        for start in range(0, len(cases), BATCH):
+            batch = cases[start : start + BATCH]
+            yield batch
+            progress.advance(bar, len(batch))
+
+
+def _identity(
+    suite: Suite, config: EngineConfig, seed: int, deadline: int | None
+) -> dict[str, object]:
+    """What answers must have in common to be counted together."""
+    return {
+        "suite": suite.name,
+        "split": suite.split,
+        "data": str(suite.data.resolve()),
+        "seed": seed,
+        "deadline_ms": deadline,
+        "model": config.model,
+        "device": config.device,
+        "weights": _weights(config.model),
+        "commit": commit(),
+    }
+
+
+def _weights(model: str) -> int:
+    """When the model's files changed last: a folder may hold another checkpoint tomorrow."""
+    known = {each.name: each.path for each in engine.known_models()}
+    path = known.get(model) or Path(model)
+    files = [path, *path.iterdir()] if path.is_dir() else [path] if path.is_file() else []
+    return max((each.stat().st_mtime_ns for each in files), default=0)
+
+
+def _command(suite: Suite, config: EngineConfig, seed: int, deadline: int | None) -> str:
+    """What to type to get the same numbers."""
+    options = {
+        "--data": suite.data,
+        "--split": suite.split,
+        "--language": suite.language,
+        "--kind": suite.kind,
+        "--limit": suite.limit,
+        "--model": config.model,
+        "--device": config.device,
+        "--threads": config.threads,
+        "--seed": seed,
+        "--deadline": deadline,
+    }
+    words = [
+        word for name, value in options.items() if value is not None for word in (name, str(value))
+    ]
+    return shlex.join(["infill-lsp", "eval", suite.name, *words])
