@@ -47,6 +47,6 @@ def read_corpus(folder: Path, split: Split) -> list[Document]:
 
 def _document(row: dict[str, object]) -> Document:
     path, language, text, spans = (row[name] for name in ("path", "language", "text", "spans"))
-    assert isinstance(path, str) and isinstance(language, str) and isinstance(text, str)
-    assert isinstance(spans, dict)
-    return Document(path, language, text, spans)
+    if not isinstance(spans, dict):
+        raise ValueError(f"spans of {path} are not an object")
+    return Document(str(path), str(language), str(text), spans)

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from engine.models.block_llama import BlockLlama
@@ -60,7 +59,8 @@ def plain_attention(batch: Batch) -> Attend:
 
     def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-        return (scores + bias.to(scores.dtype)).softmax(-1, dtype=scores.dtype) @ values
+        mixed: Tensor = (scores + bias.to(scores.dtype)).softmax(-1, dtype=scores.dtype) @ values
+        return mixed
 
     return attend
 

@@ -37,7 +37,8 @@ def rest_of_line(text: str, spans: Spans, random: Random) -> Gap | None:
     if random.random() < 0.25:
         start = random.randrange(line.start() + indent, line.end())
     else:
-        places = [at.start() for at in _WORD_START.finditer(text, line.start() + indent, line.end())]
+        found = _WORD_START.finditer(text, line.start() + indent, line.end())
+        places = [at.start() for at in found if at.start() < line.end()]
         start = random.choice(places) if places else line.start() + indent
     return Gap(start, line.end())
 
@@ -108,9 +109,7 @@ KINDS: dict[str, Callable[[str, Spans, Random], Gap | None]] = {
 """By the names that `Recipe.gap_shares` uses."""
 
 
-def choose(
-    text: str, spans: Spans, shares: Mapping[str, float], random: Random
-) -> Gap | None:
+def choose(text: str, spans: Spans, shares: Mapping[str, float], random: Random) -> Gap | None:
     """A gap of a random kind; None where the text has no such place."""
     kind = random.choices(list(shares), list(shares.values()))[0]
     gap = KINDS[kind](text, spans, random)

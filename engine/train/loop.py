@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlama
+from engine.tokenizer import Tokenizer
 from engine.train import checkpoint
 from engine.train.batch import Batch, noised
 from engine.train.corpus import Document
@@ -61,8 +61,9 @@ class Trainer:
     """A model, its optimiser, and how far they are."""
 
     def __init__(
-        self, model: BlockLlama, tokenizer_file: Path, recipe: Recipe, *, compiled: bool = False
-    ) -> None:
+        self, model: BlockLlama, open_tokenizer: Callable[[], Tokenizer], recipe: Recipe, *,
+        compiled: bool = False,
+    ) -> None:  # fmt: skip
         """model: float32, on the device to train on. compiled: FlexAttention and torch.compile,
         for CUDA."""
         self.model = model.train().requires_grad_(True)
@@ -74,7 +75,7 @@ class Trainer:
         """Tokens of rows seen so far, padding included."""
         self.positions = 0
         """Slots that counted in a loss so far."""
-        self._tokenizer_file = tokenizer_file
+        self._open_tokenizer = open_tokenizer
         self._compiled = compiled
         self._hidden_states = torch.compile(hidden_states) if compiled else hidden_states
         decayed = [each for each in model.parameters() if each.dim() > 1]
@@ -108,7 +109,7 @@ class Trainer:
         """
         peak = peak_flops(self.model.device)
         dev = self._dev_batches(heldout) if heldout else []
-        stream = Stream(documents, self._tokenizer_file, self.spec, self.recipe)
+        stream = Stream(documents, self._open_tokenizer, self.spec, self.recipe)
         began = looked = time.perf_counter()
         before = self.seconds
         for batch in batches(stream, self.step, workers):
@@ -214,14 +215,16 @@ class Trainer:
             return loss_of(self.model, hidden, batch, noise, self.recipe, generator)
 
     def _attention(self, batch: Batch) -> Attend:
-        return flex_attention_for(batch, compiled=True) if self._compiled else plain_attention(batch)
+        return (
+            flex_attention_for(batch, compiled=True) if self._compiled else plain_attention(batch)
+        )
 
     def _generator(self, step: int) -> torch.Generator:
         seed = hash((self.recipe.seed, step)) & (2**62 - 1)  # of numbers: the same in each process
         return torch.Generator(self.model.device).manual_seed(seed)
 
     def _dev_batches(self, heldout: list[Document]) -> list[Batch]:
-        stream = Stream(heldout, self._tokenizer_file, self.spec, self.recipe)
+        stream = Stream(heldout, self._open_tokenizer, self.spec, self.recipe)
         return list(islice(batches(stream, DEV_SEED, 0), DEV_BATCHES))
 
     def _flops_per_token(self) -> float:
@@ -250,5 +253,3 @@ def append_line(path: Path, report: Report) -> None:
     """One JSON line at the end of a log."""
     with path.open("a", encoding="utf-8") as log:
         log.write(json.dumps(report) + "\n")
-
-

@@ -7,9 +7,8 @@ batches ahead in any number.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from pathlib import Path
 from random import Random
 
 from torch.utils.data import DataLoader, Dataset
@@ -31,10 +30,12 @@ class Stream(Dataset[Batch]):
     """Batches by the number of their step."""
 
     def __init__(
-        self, documents: Sequence[Document], tokenizer_file: Path, spec: ModelSpec, recipe: Recipe
-    ) -> None:
+        self, documents: Sequence[Document], open_tokenizer: Callable[[], Tokenizer],
+        spec: ModelSpec, recipe: Recipe,
+    ) -> None:  # fmt: skip
+        """open_tokenizer: called once in each process that makes batches."""
         self._documents = documents
-        self._tokenizer_file = tokenizer_file
+        self._open_tokenizer = open_tokenizer
         self._tokenizer: Tokenizer | None = None  # made in the process that uses it
         self._spec = spec
         self._recipe = recipe
@@ -51,7 +52,7 @@ class Stream(Dataset[Batch]):
     def row(self, number: int) -> Row:
         """Row `number` of the run, from a document drawn by its length."""
         if self._tokenizer is None:
-            self._tokenizer = Tokenizer(self._tokenizer_file)
+            self._tokenizer = self._open_tokenizer()
         random = Random(f"{self._recipe.seed}/{number}")
         for _ in range(TRIES):
             document = self._documents[bisect(self._bounds, random.randrange(self._bounds[-1]))]
