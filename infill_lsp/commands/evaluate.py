@@ -35,6 +35,9 @@ BASELINES = ("gold", "empty", "ceiling")
 BATCH = 16
 """Cases between two writes of the answers file: programs do not run while fills are timed."""
 
+TABLE_WIDTH = 140
+"""Columns; a narrower terminal breaks lines, which reads better than broken cells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suite:
@@ -85,11 +88,11 @@ def _run(
 ) -> int:
     cases, problems = _cases(suite, seed)
     with (
-        Sandbox() if problems else nullcontext() as sandbox,
-        _asked(config, seed, deadline) as asked,
         AnswersFile(answers, _identity(suite, config, seed, deadline))
         if answers
         else nullcontext() as file,
+        Sandbox() if problems else nullcontext() as sandbox,
+        _asked(config, seed, deadline) as asked,
     ):
         done = file.done if file else {}
         outcomes = [done[case.id] for case in cases if case.id in done]
@@ -101,8 +104,7 @@ def _run(
                 file.add(new)
         network = sandbox.network if sandbox else None
     if not as_json:
-        parts = report.breakdown(outcomes, seed)
-        Console(highlight=False).print(report.table(parts))
+        _show(report.breakdown(outcomes, seed))
     document = {
         "command": _command(suite, config, seed, deadline),
         "commit": commit(),
@@ -121,6 +123,12 @@ def _run(
     }
     print(json.dumps(document))
     return 0
+
+
+def _show(parts: list[report.Numbers]) -> None:
+    console = Console(highlight=False)
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(report.table(parts))
 
 
 def _cases(suite: Suite, seed: int) -> tuple[list[Case], Mapping[str, humaneval.Problem]]:

@@ -7,17 +7,17 @@ gaps are drawn depends on the seed and the document alone, not on the order of f
 from __future__ import annotations
 
 import heapq
-import json
 import lzma
 import random
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import count, zip_longest
 from pathlib import Path
 
 from tree_sitter import Tree
 
+from infill_lsp.corpus.documents import Document
+from infill_lsp.corpus.shards import read_documents
 from infill_lsp.documents import parse
 from infill_lsp.evaluation.case import Case, EvaluationError
 from infill_lsp.grammars import GRAMMARS
@@ -36,18 +36,7 @@ _LEXEME = re.compile(r"\w+|[^\w\s]")
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One document that training never saw."""
-
-    path: str
-    package: str
-    language: str
-    text: str
-    spans: dict[str, list[Span]] = field(default_factory=dict)
-
-
-def read(folder: Path) -> Iterator[Held]:
+def read(folder: Path) -> Iterator[Document]:
     """The corpus's held-out documents. EvaluationError when there are none or they are broken."""
     paths = sorted(folder.glob("heldout-*.jsonl.xz"))
     if not paths:
@@ -55,21 +44,16 @@ def read(folder: Path) -> Iterator[Held]:
             f"{folder} has no heldout-*.jsonl.xz. Give as --data the folder of a corpus."
         )
     for path in paths:
-        read_lines = 0
         try:
-            with lzma.open(path, "rt", encoding="utf-8") as lines:
-                for line in lines:
-                    yield _document(json.loads(line))
-                    read_lines += 1
-        except (OSError, EOFError, lzma.LZMAError, ValueError, KeyError, TypeError) as error:
+            yield from read_documents(path)
+        except (OSError, EOFError, lzma.LZMAError, ValueError, TypeError) as error:
             raise EvaluationError(
-                f"{path} is broken after line {read_lines} ({type(error).__name__}: {error}). "
-                "Make the corpus again."
+                f"{path} is broken ({type(error).__name__}: {error}). Make the corpus again."
             ) from error
 
 
 def cases(
-    documents: Iterable[Held],
+    documents: Iterable[Document],
     *,
     seed: int,
     limit: int | None = None,
@@ -79,7 +63,7 @@ def cases(
     """At most one gap of each kind in each document; with `limit`, so many in all, spread evenly
     over languages and kinds. EvaluationError when nothing is left."""
     ties = count()
-    strata: dict[tuple[str, str], list[tuple[float, int, Held, Span]]] = {}
+    strata: dict[tuple[str, str], list[tuple[float, int, Document, Span]]] = {}
     seen = set()
     for document in documents:
         seen.add(document.language)
@@ -106,13 +90,14 @@ def cases(
     return dealt[:limit]
 
 
-def gaps(document: Held, seed: int, kinds: Iterable[str]) -> Iterator[tuple[str, float, Span]]:
+def gaps(document: Document, seed: int, kinds: Iterable[str]) -> Iterator[tuple[str, float, Span]]:
     """A gap of each kind, where there is one, and a random rank to choose between documents."""
     tree = parse(document.language, document.text)
     if tree is None:
         return
     for kind in kinds:
-        source = random.Random(f"{seed}/{kind}/{document.package}/{document.path}")
+        name = f"{document.package}/{document.path}/{len(document.text)}"
+        source = random.Random(f"{seed}/{kind}/{name}")
         rank = source.random()
         for _ in range(TRIES):
             span = _draw(document, kind, source)
@@ -121,11 +106,14 @@ def gaps(document: Held, seed: int, kinds: Iterable[str]) -> Iterator[tuple[str,
                 break
 
 
-def _draw(document: Held, kind: str, source: random.Random) -> Span | None:
+def _draw(document: Document, kind: str, source: random.Random) -> Span | None:
     text = document.text
     if kind in SPANS:
         spans = document.spans.get(kind)
-        return source.choice(spans) if spans else None
+        if not spans:
+            return None
+        start, end = source.choice(spans)
+        return start, end
     at = source.randrange(len(text)) if text else 0
     if kind == "random":
         return at, min(at + round(2 ** source.uniform(0, LONGEST_RANDOM)), len(text))
@@ -141,7 +129,7 @@ def _draw(document: Held, kind: str, source: random.Random) -> Span | None:
     return (start + source.choice(places[1:]), start + len(line)) if places[1:] else None
 
 
-def _worth_asking(document: Held, tree: Tree, span: Span) -> bool:
+def _worth_asking(document: Document, tree: Tree, span: Span) -> bool:
     """Not in prose: what comes in a comment or a text, nobody can know."""
     start, end = span
     text, language = document.text, document.language
@@ -152,7 +140,7 @@ def _worth_asking(document: Held, tree: Tree, span: Span) -> bool:
     )
 
 
-def _case(document: Held, kind: str, span: Span) -> Case:
+def _case(document: Document, kind: str, span: Span) -> Case:
     start, end = span
     name = f"{document.package}/{document.path}"
     return Case(
@@ -164,20 +152,4 @@ def _case(document: Held, kind: str, span: Span) -> Case:
         kind=kind,
         path=document.path,
         group=name,
-    )
-
-
-def _document(row: dict[str, object]) -> Held:
-    path, package, language, text = (
-        str(row[name]) for name in ("path", "package", "language", "text")
-    )
-    spans = row["spans"]
-    if not isinstance(spans, dict):
-        raise TypeError("spans is not an object")
-    return Held(
-        path,
-        package,
-        language,
-        text,
-        {kind: [(int(start), int(end)) for start, end in found] for kind, found in spans.items()},
     )

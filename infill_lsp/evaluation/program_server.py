@@ -147,6 +147,8 @@ def _wait(child: int, heard: int, until: float) -> tuple[str, int | None, float]
         pid, ended, usage = os.wait4(child, os.WNOHANG)
         if pid:
             status, seconds = ended, usage.ru_utime + usage.ru_stime
+            if select.select([heard], [], [], 0)[0]:  # said between the two questions
+                message += os.read(heard, 4096)
     if status is None:
         late = time.monotonic() >= until and not message
         if late or message:

@@ -25,7 +25,7 @@ _COLUMNS = (
     ("first run", "first_run"),
     ("shown", "shown"),
     ("forwards", "forwards"),
-    ("tokens/forward", "tokens_per_forward"),
+    ("tok/fwd", "tokens_per_forward"),
     ("ms p50", "ms_p50"),
     ("ms p95", "ms_p95"),
 )
@@ -90,13 +90,13 @@ def reasons(outcomes: Sequence[Outcome]) -> Numbers:
 def table(parts: Sequence[Numbers]) -> Table:
     """A row for each part; columns without any value are left out."""
     drawn = Table(box=None, pad_edge=False)
-    drawn.add_column("kind")
-    drawn.add_column("language")
+    drawn.add_column("kind", no_wrap=True)
+    drawn.add_column("language", no_wrap=True)
     columns = [
         (title, name) for title, name in _COLUMNS if any(part[name] is not None for part in parts)
     ]
     for title, _ in columns:
-        drawn.add_column(title, justify="right")
+        drawn.add_column(title, justify="right", no_wrap=True)
     for part in parts:
         cells = [_cell(name, part[name]) for _, name in columns]
         drawn.add_row(str(part["kind"]), str(part["language"]), *cells)
@@ -107,7 +107,7 @@ def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return "{:.1%} to {:.1%}".format(*value)
+        return "{:.1%}–{:.1%}".format(*value)
     if isinstance(value, int):
         return str(value)
     assert isinstance(value, float)

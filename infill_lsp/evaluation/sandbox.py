@@ -12,6 +12,7 @@ import queue
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -127,7 +128,12 @@ class _Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            env={"PATH": os.defpath, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
+            env={
+                "PATH": os.defpath,
+                "PYTHONHASHSEED": "0",
+                "PYTHONUTF8": "1",
+                "TMPDIR": tempfile.gettempdir(),
+            },
         )
         try:
             self.isolated = bool(self._receive(PATIENCE)["namespaces"])
