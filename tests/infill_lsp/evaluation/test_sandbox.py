@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from infill_lsp.evaluation import program_server
 from infill_lsp.evaluation.case import EvaluationError
 from infill_lsp.evaluation.sandbox import SERVER, Limits, Sandbox, Verdict
 
@@ -193,8 +196,22 @@ def test_without_fork_there_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) ->
         Sandbox()
 
 
-def test_a_pass_said_at_the_very_end_is_heard() -> None:
-    """A server looks every 20 ms; a program that ended between two looks once counted as lost."""
-    programs = [f"import time\ntime.sleep({0.0185 + 0.000016 * step})" for step in range(100)]
-    with Sandbox(LIMITS) as sandbox:
-        assert {each.verdict for each in sandbox.judge(programs)} == {"passed"}
+def test_a_pass_said_between_two_looks_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A right answer was once taken for one that left early, on a busy machine."""
+    program = subprocess.Popen(["echo", "token"], stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    look, looks = select.select, []
+
+    def late(*arguments: Any) -> Any:
+        looks.append(arguments)
+        if len(looks) > 1:
+            return look(*arguments)
+        time.sleep(0.3)  # the program says its word and ends, just after the first look
+        return [], [], []
+
+    monkeypatch.setattr(program_server.select, "select", late)
+    said, status, _ = program_server._wait(
+        program.pid, program.stdout.fileno(), time.monotonic() + 5
+    )
+    program.returncode = 0  # waited for already
+    assert (said, status) == ("token", 0)
