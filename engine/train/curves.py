@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,8 @@ INCHES = (9.0, 8.0)
 def read_log(path: Path) -> list[Row]:
     """The rows of a JSON-lines log, in the order of their steps.
 
-    A run that was stopped and resumed may have logged some steps twice: the later line counts. A last
-    line that is cut off (the program died while writing) is left out; any other that is damaged is
-    an EngineError.
+    A run that was stopped and resumed may have logged some steps twice: the later line counts. Lines
+    that a dying program has cut off are left out; a file without one good line is an EngineError.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -36,16 +36,12 @@ def read_log(path: Path) -> list[Row]:
             f"Cannot read the training log {path}: {error.strerror}. Train first."
         ) from error
     rows: dict[tuple[int, bool], Row] = {}
-    for number, line in enumerate(lines, 1):
-        try:
+    for line in lines:
+        with suppress(ValueError, TypeError, KeyError):
             row = json.loads(line)
-            rows[row["step"], "loss" in row] = row
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(lines):
-                break
-            raise EngineError(
-                f"{path}, line {number} is not a line of a training log ({error!r}). Remove it."
-            ) from error
+            rows[int(row["step"]), "loss" in row] = row
+    if lines and not rows:
+        raise EngineError(f"{path} is not a training log: no line has a step. Name another file.")
     return [rows[key] for key in sorted(rows)]
 
 
