@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
+
+REGISTRIES = ("pypi", "npm", "debian", "debian-source")
+_LISTS = ("held_out", "train")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One line of the lists."""
+    """One entry of the lists."""
 
     registry: str
-    """`pypi`, `npm`, `debian` (packages that hold sources) or `debian-source`."""
+    """One of `REGISTRIES`; `debian` has packages that hold sources, as those of Go and Rust do."""
     name: str
     held_out: bool
     folders: tuple[str, ...] = ()
@@ -26,21 +31,33 @@ class Package:
 
 
 def read_packages(path: Path | None = None) -> list[Package]:
-    """The packages in the order of the file; held-out ones first, so that they win over copies."""
-    source = (
-        path.read_bytes() if path else files(__package__).joinpath("packages.toml").read_bytes()
-    )
-    tables = tomllib.loads(source.decode())
-    packages = [
-        Package(registry, name, held_out == "held_out", tuple(folders))
-        for registry, lists in tables.items()
-        for held_out, names in lists.items()
-        for name, folders in _entries(names)
-    ]
+    """The packages in the order of the file, held-out ones first: copies of them are no news then.
+
+    Raises OSError or ValueError, which says what the file should hold.
+    """
+    source = path or files(__package__).joinpath("packages.toml")
+    try:
+        tables = tomllib.loads(source.read_text("utf-8"))
+        packages = [
+            package
+            for registry, lists in tables.items()
+            for name, entries in lists.items()
+            for package in _entries(registry, name, entries)
+        ]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"{source}: {error}") from error
+    if doubles := [key for key, count in Counter(p.key for p in packages).items() if count > 1]:
+        raise ValueError(f"{source}: listed twice: {', '.join(doubles)}")
     return sorted(packages, key=lambda package: not package.held_out)
 
 
-def _entries(names: list[str]) -> list[tuple[str, list[str]]]:
+def _entries(registry: str, name: str, entries: list[Any]) -> list[Package]:
+    if registry not in REGISTRIES:
+        raise ValueError(f"[{registry}] is none of {', '.join(REGISTRIES)}")
+    if name not in _LISTS:
+        raise ValueError(f"[{registry}] {name} is none of {', '.join(_LISTS)}")
+    parts = [entry.partition(": ") for entry in entries]
     return [
-        (name, folders.split()) for name, _, folders in (entry.partition(": ") for entry in names)
+        Package(registry, package, name == "held_out", tuple(folders.split()))
+        for package, _, folders in parts
     ]

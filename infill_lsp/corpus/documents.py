@@ -44,13 +44,13 @@ def cut(text: str, size: int = PIECE) -> list[str]:
         end = _boundary(text, start, start + size)
         pieces.append(text[start:end])
         start = end
-    return [*pieces, text[start:]]
+    return [*pieces, text[start:]] if start < len(text) else pieces or [""]
 
 
 def _boundary(text: str, start: int, end: int) -> int:
     position = line = text.rfind("\n", start, end) + 1
     while position > start + (end - start) // 2:
-        if position < len(text) and (text[position].isalnum() or text[position] in "@_#/"):
+        if text[position].isalnum() or text[position] in "@_#/":
             return position
         position = text.rfind("\n", start, position - 1) + 1
     if line > start:

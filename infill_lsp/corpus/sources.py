@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from pathlib import Path
 
 from infill_lsp.corpus.catalog import Package
@@ -45,7 +45,11 @@ class Release:
 
 def fetch(package: Package, folder: Path) -> Release:
     """Download and unpack into an empty folder. Raises FetchError."""
-    return _FETCHERS[package.registry](package.name, folder)
+    try:
+        return _FETCHERS[package.registry](package.name, folder)
+    except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+        cure = "run again, and take it off the list if that does not help"
+        raise FetchError(f"{package.name}: cannot be unpacked ({error}); {cure}") from error
 
 
 def _wheel(name: str, folder: Path) -> Release:
@@ -90,8 +94,7 @@ def _debian_source(name: str, folder: Path) -> Release:
     except FetchError:
         if not any(folder.glob("*.orig.tar.*")):
             raise
-        fields = HeaderParser().parsestr(_only(folder, "*.dsc", name).read_text("utf-8"))
-        binary = str(fields["Binary"]).split(",")[0].strip()
+        binary = _first_binary(_only(folder, "*.dsc", name).read_text("utf-8"))
         _run(["apt-get", "download", binary], folder, name)
         _run(["dpkg-deb", "-x", str(_only(folder, "*.deb", name)), str(packaging)], folder, name)
         copyright_file = packaging / "usr/share/doc" / binary / "copyright"
@@ -103,6 +106,11 @@ def _debian_source(name: str, folder: Path) -> Release:
     if len(inside := list(root.iterdir())) == 1 and inside[0].is_dir():
         root = inside[0]
     return _debian_release(name, version, copyright_file, root)
+
+
+def _first_binary(description: str) -> str:
+    found = re.search(r"^Binary:\s*([^,\s]+)", description, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _debian_release(name: str, version: str, copyright_file: Path, root: Path) -> Release:
@@ -156,7 +164,8 @@ def _run(command: list[str], folder: Path, name: str) -> None:
             stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError as error:
-        raise FetchError(f"{name}: {command[0]} is not installed here; install it") from error
+        cure = "install it, or take the lists that need it out with --lists"
+        raise FetchError(f"{name}: {command[0]} is not installed here; {cure}") from error
     except subprocess.TimeoutExpired as error:
         raise FetchError(f"{name}: no answer in {TIMEOUT} s; run the same command again") from error
     if done.returncode:

@@ -69,6 +69,8 @@ def _trim(node: Node, kind: str, text: str, points: _CodePoints) -> tuple[int, i
     if node.has_error or (kind == "statement" and "comment" in node.type):
         return None
     start, end = points[node.start_byte], points[node.end_byte]
+    if start == end:  # a node that is missing in the text
+        return None
     match kind:
         case "block" if text[start] == "{":
             start, end = start + 1, end - (text[end - 1] == "}")
