@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import sys
+from pathlib import Path
 
 from engine import EngineConfig, EngineError
 from infill_lsp.commands import CommandError
@@ -67,6 +68,27 @@ def _run(arguments: argparse.Namespace) -> int:
             from infill_lsp.commands import bench
 
             return bench.run(_config(arguments), repeats=arguments.repeats, as_json=arguments.json)
+        case "eval":
+            from infill_lsp.commands import evaluate
+
+            suite = evaluate.Suite(
+                arguments.suite,
+                arguments.data,
+                split=arguments.split,
+                language=arguments.language,
+                kind=arguments.kind,
+                limit=arguments.limit,
+            )
+            return evaluate.run(
+                suite,
+                _config(arguments),
+                seed=arguments.seed,
+                deadline=arguments.deadline,
+                answers=arguments.answers,
+                as_json=arguments.json,
+            )
+        case "train":
+            return _train(arguments)
         case _:
             from infill_lsp import transport
 
@@ -75,6 +97,32 @@ def _run(arguments: argparse.Namespace) -> int:
             if arguments.ws is not None:
                 return transport.serve_ws(*_address(arguments.ws))
             return transport.serve_stdio()
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    if arguments.part == "data":
+        from infill_lsp.commands import train_data
+
+        return train_data.run(
+            arguments.out,
+            lists=arguments.lists,
+            exclude=tuple(arguments.exclude),
+            python_sources=tuple(arguments.python_sources),
+            limit_packages=arguments.limit_packages,
+        )
+    from infill_lsp.commands import train_run
+
+    return train_run.run(
+        arguments.corpus,
+        arguments.out,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+        start=arguments.model,
+        device=arguments.device,
+        workers=arguments.workers,
+        linears=arguments.linears,
+        changes=dict(arguments.set),
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,7 +158,70 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure this machine: a table, then one JSON line")
     bench.add_argument("--repeats", type=_positive, default=9, help="runs behind each median")
     _add_engine(bench)
+    _add_eval(commands.add_parser("eval", help="how good the fills are, where the answer is known"))
+    train = commands.add_parser("train", help="make a corpus, and a model out of it")
+    _add_train(train.add_subparsers(dest="part", metavar="PART", required=True))
     return parser
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", choices=("humaneval-infilling", "heldout"))
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the benchmark, or a corpus"
+    )
+    parser.add_argument("--split", help="single-line, multi-line or random-span (HumanEval)")
+    parser.add_argument("--language", help="only this one (heldout)")
+    parser.add_argument("--kind", help="only this kind of gap (heldout)")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="so many cases, at random")
+    parser.add_argument("--seed", type=int, default=0, help="of that draw")
+    parser.add_argument("--deadline", type=_positive, metavar="MS", help="for each fill")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE", help="keep each answer; go on from there"
+    )
+    _add_engine(parser)
+
+
+def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = parts.add_parser("data", help="fetch packages and pack their code")
+    data.add_argument("out", type=Path, metavar="DIR", help="the corpus; goes on where it stopped")
+    data.add_argument("--lists", type=Path, metavar="FILE", help="other packages than ours (TOML)")
+    data.add_argument(
+        "--exclude",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="benchmarks (.jsonl, .jsonl.gz) whose problems are kept out",
+    )
+    data.add_argument(
+        "--python-sources",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of installed packages to read too",
+    )
+    data.add_argument("--limit-packages", type=_positive, metavar="N", help="the first N only")
+
+    run = parts.add_parser("run", help="start or resume training, then export the model")
+    run.add_argument("corpus", type=Path, metavar="CORPUS", help="what `train data` made")
+    run.add_argument("out", type=Path, metavar="DIR", help="checkpoint, log, curves and model")
+    run.add_argument("--minutes", type=float, help="stop after this time")
+    run.add_argument("--steps", type=_positive, help="stop after so many, earlier runs included")
+    run.add_argument(
+        "--model", default="bundled", help="where to start: a known model, or a folder"
+    )
+    run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    run.add_argument("--workers", type=int, default=0, help="processes that make batches ahead")
+    run.add_argument("--linears", choices=("q4", "int8"), default="q4", help="how to store them")
+    run.add_argument(
+        "--set",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change the recipe (see engine/train/recipe.py)",
+    )
 
 
 def _add_transports(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +253,13 @@ def _config(arguments: argparse.Namespace) -> EngineConfig:
         threads=arguments.threads,
         background_prompt=False,
     )
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _positive(text: str) -> int:

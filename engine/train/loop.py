@@ -8,7 +8,6 @@ stopped and resumed equals one that was not, bit for bit.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -247,9 +246,3 @@ def peak_flops(device: torch.device, size: int = 2048) -> float:
         best = min(best, time.perf_counter() - start)
     del product
     return 2 * size**3 / best
-
-
-def append_line(path: Path, report: Report) -> None:
-    """One JSON line at the end of a log."""
-    with path.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(report) + "\n")

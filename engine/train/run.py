@@ -1,0 +1,116 @@
+"""One command's worth of training: start or resume, train, save, draw the curves, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engine.models.loading import find_device, find_folder
+from engine.request import EngineError
+from engine.tokenizer import Tokenizer
+from engine.train import checkpoint, curves
+from engine.train.corpus import read_corpus
+from engine.train.export import Form, export
+from engine.train.loop import Limit, Report, Trainer
+from engine.train.recipe import Recipe
+from engine.train.start import backbone
+
+CHECKPOINT, LOG, CURVES, MODEL = "checkpoint", "log.jsonl", "curves.png", "model"
+"""What a run leaves in its folder."""
+CARD = "Exported by `infill-lsp train run`; not evaluated yet.\n"
+
+
+def train(
+    corpus: Path,
+    out: Path,
+    limit: Limit,
+    *,
+    start: str = "bundled",
+    device: str = "auto",
+    recipe: Recipe | None = None,
+    workers: int = 0,
+    every: float = 300.0,
+    linears: Form = "q4",
+    on_report: Callable[[Report], None] = lambda report: None,
+) -> Path:
+    """Train until the limit and export; returns the model's folder, which `engine.load` takes.
+
+    A checkpoint in `out` is resumed, with its own recipe unless one is given. start: the model that
+    a new run begins with, by name or folder. workers: processes that make batches ahead. every:
+    seconds between two looks at the held-out loss and saves. EngineError says what is wrong.
+    """
+    folder, place = find_folder(start), find_device(device)
+    resumed = checkpoint.exists(out / CHECKPOINT)
+    if recipe is None:
+        recipe = saved_recipe(out) if resumed else Recipe()
+    model = backbone(folder, place, far_suffix=recipe.far_suffix > 0)
+    trainer = Trainer(
+        model,
+        partial(Tokenizer, folder / "tokenizer.json"),
+        recipe,
+        compiled=place.type == "cuda",
+    )
+    documents, heldout = read_corpus(corpus, "train"), read_corpus(corpus, "heldout")
+    out.mkdir(parents=True, exist_ok=True)
+    if resumed:
+        trainer.resume(out / CHECKPOINT)
+
+    def report(line: Report) -> None:
+        append_line(out / LOG, line)
+        on_report(line)
+
+    trainer.run(
+        documents,
+        limit,
+        heldout=heldout,
+        workers=workers,
+        every=every,
+        on_report=report,
+        on_pause=lambda: trainer.save(out / CHECKPOINT),
+    )
+    curves.draw(curves.read_log(out / LOG), out / CURVES)
+    export(trainer.model, folder / "tokenizer.json", out / MODEL, linears=linears, card=CARD)
+    return out / MODEL
+
+
+def saved_recipe(out: Path) -> Recipe:
+    """The recipe of the checkpoint in a run's folder."""
+    _, state = checkpoint.load(out / CHECKPOINT)
+    return recipe_of(state["recipe"])
+
+
+def recipe_of(values: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
+    """`base` with some fields changed, as read from JSON or a command line (`5`, `0.1`, `[…]`).
+
+    EngineError names a field that a recipe does not have, or a value that is not of its kind.
+    """
+    base = base or Recipe()
+    known = {field.name for field in fields(Recipe)}
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise EngineError(f"A recipe has no {name!r}. It has: {', '.join(sorted(known))}.")
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise EngineError(f"{name}={value} is not a number or JSON.") from error
+        old = getattr(base, name)
+        if isinstance(old, tuple) and isinstance(value, list):
+            value = tuple(value)
+        if isinstance(old, float) and isinstance(value, int):
+            value = float(value)
+        if type(value) is not type(old):
+            raise EngineError(f"{name} is a {type(old).__name__}, not {value!r}.")
+        changes[name] = value
+    return replace(base, **changes)
+
+
+def append_line(path: Path, report: Report) -> None:
+    """One JSON line at the end of a log."""
+    with path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(report) + "\n")

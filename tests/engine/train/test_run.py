@@ -1,0 +1,79 @@
+"""One command: train, stop, resume, export, and the result loads."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.models import load_model
+from engine.request import EngineError
+from engine.train.loop import Limit
+from engine.train.recipe import Recipe
+from engine.train.run import CHECKPOINT, CURVES, LOG, recipe_of, saved_recipe, train
+
+CODE = "def area(width, height):\n    total = width * height\n    return total\n\n\n" * 12
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for split in ("train", "heldout"):
+        with lzma.open(folder / f"{split}-00000.jsonl.xz", "wt", encoding="utf-8") as file:
+            line = {"path": "a.py", "language": "python", "text": CODE, "spans": {}}
+            file.write(json.dumps(line) + "\n")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_is_resumed_and_exported(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    recipe = recipe_of({"rows": "1", "row_tokens": "128", "shortest_window": "32"})
+    recipe = recipe_of({"longest_window": "64"}, recipe)
+    train(corpus, out, Limit(steps=1), device="cpu", recipe=recipe)
+    assert saved_recipe(out) == recipe
+    model = train(corpus, out, Limit(steps=2), device="cpu")
+    steps = [json.loads(line)["step"] for line in (out / LOG).read_text().splitlines()]
+    assert steps == [1, 1, 2, 2]
+    assert (out / CURVES).read_bytes().startswith(b"\x89PNG")
+    assert (out / CHECKPOINT).is_dir()
+    loaded, _, info = load_model(EngineConfig(model=str(model), device="cpu"))
+    assert info.order == "any"
+    assert loaded.spec.delete_id is not None
+
+
+def test_a_recipe_takes_changes_by_name() -> None:
+    changed = recipe_of({"rows": "4", "learning_rate": "1e-4", "momentum": "[0.8, 0.9]"})
+    assert (changed.rows, changed.learning_rate, changed.momentum) == (4, 1e-4, (0.8, 0.9))
+    assert recipe_of({"far_suffix": "1"}).far_suffix == 1.0
+    assert recipe_of(changed.to_json()) == changed
+    assert recipe_of({}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("row", "4", "no 'row'. It has: .*rows"),
+        ("rows", "four", "rows=four is not a number"),
+        ("rows", "4.5", "rows is a int"),
+    ],
+)
+def test_a_wrong_change_is_named(name: str, value: str, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        recipe_of({name: value})
+
+
+def test_a_corpus_that_is_missing_or_damaged_is_named(corpus: Path, tmp_path: Path) -> None:
+    from engine.train.corpus import read_corpus
+
+    with pytest.raises(EngineError, match=r"no train-.*infill-lsp train data"):
+        read_corpus(tmp_path, "train")
+    damaged = corpus / "train-00001.jsonl.xz"
+    damaged.write_bytes((corpus / "train-00000.jsonl.xz").read_bytes()[:-20])
+    with pytest.raises(EngineError, match=r"train-00001\.jsonl\.xz is damaged"):
+        read_corpus(corpus, "train")
