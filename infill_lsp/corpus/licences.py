@@ -89,6 +89,7 @@ _SPOKEN = {
     "the mit license": "mit",
     "the unlicense (unlicense)": "unlicense",
     "university of illinois/ncsa open source license": "ncsa",
+    "zlib/libpng": "zlib",
     "zlib/libpng license": "zlib",
 }
 # Debian writes `BSD-3-clause-Google`, `Expat~Foo`, for texts that differ in the names they hold.
