@@ -35,7 +35,8 @@ def run(
 
     `lists` replaces the packages of this repository, `exclude` names benchmarks (`.jsonl`,
     `.jsonl.gz`) whose problems are kept out, `python_sources` folders of installed packages that
-    are read too. A package that cannot be had is named, and the others go on.
+    are read too, `limit_packages` takes only the first of those to train on and of those held out,
+    so many of each. A package that cannot be had is named, and the others go on.
     """
     try:
         from infill_lsp.corpus.assembly import Assembly
@@ -44,7 +45,7 @@ def run(
         raise CommandError(f"{error.name} is missing; get it with: {cure}") from error
     try:
         benchmarks = Benchmarks.of(problem for path in exclude for problem in read_problems(path))
-        wanted = _wanted(lists, python_sources)[:limit_packages]
+        wanted = _first(limit_packages, _wanted(lists, python_sources))
         out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise CommandError(str(error)) from error
@@ -71,6 +72,14 @@ def run(
     if failed:
         console.print(f"{len(failed)} packages were skipped; run again to try them once more")
     return 0 if manifest["train"].get("documents") else 1
+
+
+def _first(
+    limit: int | None, wanted: list[tuple[Package, packages.Fetch]]
+) -> list[tuple[Package, packages.Fetch]]:
+    held_out = [entry for entry in wanted if entry[0].held_out]
+    train = [entry for entry in wanted if not entry[0].held_out]
+    return held_out[:limit] + train[:limit]
 
 
 def _wanted(

@@ -161,12 +161,14 @@ def test_sources_of_the_machine(lists: Path, tmp_path: Path) -> None:
 
 
 def test_limit(lists: Path, tmp_path: Path) -> None:
-    run(tmp_path / "out", lists=lists, limit_packages=2)
+    run(tmp_path / "out", lists=lists, limit_packages=1)
     assert {doc.package for doc in documents(tmp_path / "out", "train")} == {"alpha 1.0"}
+    assert {doc.package for doc in documents(tmp_path / "out", "heldout")} == {"delta 1.0"}
 
 
 def test_an_empty_corpus_is_no_success(lists: Path, tmp_path: Path) -> None:
-    assert run(tmp_path / "out", lists=lists, limit_packages=1) == 1
+    lists.write_text('[pypi]\ntrain = ["nothing"]\nheld_out = ["delta"]\n')
+    assert run(tmp_path / "out", lists=lists) == 1
 
 
 @pytest.mark.parametrize("option", ["lists", "exclude", "python_sources"])
