@@ -55,6 +55,20 @@ def indented_line(text: str, spans: Spans, random: Random) -> Gap | None:
     return found and Gap(found.start(), found.end())
 
 
+def whole_line(text: str, spans: Spans, random: Random) -> Gap | None:
+    """A line, its indentation and its line break: the next line stands right behind the gap."""
+    return _with_break(text, indented_line(text, spans, random))
+
+
+def whole_lines(text: str, spans: Spans, random: Random) -> Gap | None:
+    """Several of them."""
+    found = lines(text, spans, random)
+    if found is None:
+        return None
+    start = text.rfind("\n", 0, found.start) + 1
+    return _with_break(text, Gap(start, found.end))
+
+
 def lines(text: str, spans: Spans, random: Random) -> Gap | None:
     """Several lines, from the first one's beginning, or from within it."""
     first = _some_line(text, random)
@@ -99,6 +113,8 @@ KINDS: dict[str, Callable[[str, Spans, Random], Gap | None]] = {
     "line": line,
     "indented_line": indented_line,
     "lines": lines,
+    "whole_line": whole_line,
+    "whole_lines": whole_lines,
     "statement": _of_tree("statement"),
     "block": _of_tree("block"),
     "arguments": _of_tree("arguments"),
@@ -116,6 +132,10 @@ def choose(text: str, spans: Spans, shares: Mapping[str, float], random: Random)
     if gap is None or gap.end - gap.start > LONGEST or gap.start == 0:
         return None
     return None if gap.empty and kind != "nothing" else gap
+
+
+def _with_break(text: str, gap: Gap | None) -> Gap | None:
+    return Gap(gap.start, gap.end + 1) if gap and text[gap.end :].startswith("\n") else None
 
 
 def gap_before(text: str, end: int, random: Random) -> Gap | None:

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 GAP_SHARES: Mapping[str, float] = {
-    "rest_of_line": 0.30,
-    "indented_line": 0.18,
-    "line": 0.12,
-    "lines": 0.12,
-    "statement": 0.06,
-    "block": 0.06,
-    "arguments": 0.05,
+    "rest_of_line": 0.28,
+    "indented_line": 0.10,
+    "line": 0.10,
+    "lines": 0.08,
+    "whole_line": 0.16,
+    "whole_lines": 0.06,
+    "statement": 0.04,
+    "block": 0.04,
+    "arguments": 0.04,
     "value": 0.03,
-    "random": 0.06,
+    "random": 0.05,
     "nothing": 0.02,
 }
 """How often each kind of gap is tried (`gaps.KINDS`)."""
@@ -32,8 +34,8 @@ class Recipe:
     # examples
     row_tokens: int = 512
     """Tokens of one row: a document's window, and canvases after it."""
-    shortest_window: int = 96
-    longest_window: int = 320
+    shortest_window: int = 64
+    longest_window: int = 256
     """Tokens of a document's window."""
     gap_shares: Mapping[str, float] = field(default_factory=lambda: dict(GAP_SHARES))
     several_gaps: float = 0.08

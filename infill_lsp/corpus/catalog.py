@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Package:
 
 
 def read_packages(path: Path | None = None) -> list[Package]:
-    """The packages in the order of the file, held-out ones first: copies of them are no news then.
+    """All packages, held-out ones first, so that copies of them come later. Otherwise in an order
+    without a pattern, always the same: the first few are a mix of languages.
 
     Raises OSError or ValueError, which says what the file should hold.
     """
@@ -48,7 +50,11 @@ def read_packages(path: Path | None = None) -> list[Package]:
         raise ValueError(f"{source}: {error}") from error
     if doubles := [key for key, count in Counter(p.key for p in packages).items() if count > 1]:
         raise ValueError(f"{source}: listed twice: {', '.join(doubles)}")
-    return sorted(packages, key=lambda package: not package.held_out)
+    return sorted(packages, key=lambda package: (not package.held_out, _shuffled(package)))
+
+
+def _shuffled(package: Package) -> bytes:
+    return hashlib.sha256(package.key.encode()).digest()
 
 
 def _entries(registry: str, name: str, entries: list[Any]) -> list[Package]:

@@ -48,6 +48,7 @@ _OTHER_LICENCE = re.compile(
 _HEAD = 3000
 """Characters in which a file says what it is."""
 _LONG_DATA = re.compile(r"[0-9a-fA-F]{200}|[A-Za-z0-9+/]{300}|(?:\\x[0-9a-fA-F]{2}){50}")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def refuse_path(path: str) -> str | None:
@@ -100,7 +101,8 @@ def _is_data(text: str, language: str) -> bool:
         return True
     if _LONG_DATA.search(text):
         return True
-    return sum(map(str.isalpha, text)) < 0.3 * len(text) - 0.3 * text.count(" ")
+    letters = len(text) - len(_LETTERS.sub("", text))
+    return letters < 0.3 * (len(text) - text.count(" "))
 
 
 _QUESTIONS: tuple[tuple[str, Callable[[str, str], bool]], ...] = (

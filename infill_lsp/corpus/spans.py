@@ -5,11 +5,10 @@ Knows syntax trees and offsets; what is done with a span is for others to decide
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
 from tree_sitter import Node, Query, QueryCursor
 
 from infill_lsp.corpus.span_queries import QUERIES
@@ -47,13 +46,13 @@ class _CodePoints:
     """Byte offsets of UTF-8 -> code points."""
 
     def __init__(self, text: str, source: bytes) -> None:
-        self._starts: Sequence[int] | None = None
+        self._starts: NDArray[np.int64] | None = None
         if len(source) != len(text):
-            widths = (len(character.encode()) for character in text)
-            self._starts = list(accumulate(widths, initial=0))
+            begins = (np.frombuffer(source, dtype=np.uint8) & 0xC0) != 0x80
+            self._starts = np.concatenate([[0], np.cumsum(begins)])
 
     def __getitem__(self, byte: int) -> int:
-        return byte if self._starts is None else bisect_left(self._starts, byte)
+        return byte if self._starts is None else int(self._starts[byte])
 
 
 @cache

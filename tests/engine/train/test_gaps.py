@@ -49,6 +49,16 @@ def test_each_kind_is_what_it_says(seed: int) -> None:
     assert "\n" not in gap
     assert after.startswith("\n")
 
+    before, gap, after = cut("whole_line", seed)
+    assert before == "" or before.endswith("\n")
+    assert gap.endswith("\n")
+    assert gap.count("\n") == 1
+
+    before, gap, after = cut("whole_lines", seed)
+    assert before == "" or before.endswith("\n")
+    assert gap.endswith("\n")
+    assert gap.strip()
+
     before, gap, after = cut("lines", seed)
     assert after.startswith("\n")
     assert gap == gap.rstrip()
