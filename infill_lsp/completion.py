@@ -79,7 +79,7 @@ async def fill(
     ValueError for a gap outside the text.
     """
     began = time.perf_counter()
-    context = context_for(snapshot, offset, end, settings, popup)  # 2
+    context = context_for(snapshot, offset, end, settings, popup, automatic)  # 2
     ms = {"context": _ms_since(began)}
     if (silence := _unwanted(context, settings, automatic)) is not None:
         return Filled((), None, silence, ms)
@@ -93,9 +93,15 @@ async def fill(
 
 
 def context_for(
-    snapshot: Snapshot, offset: int, end: int | None, settings: Settings, popup: Popup | None
+    snapshot: Snapshot,
+    offset: int,
+    end: int | None,
+    settings: Settings,
+    popup: Popup | None,
+    automatic: bool = False,
 ) -> Context:
-    """The gap's context, as the settings and the popup change it."""
+    """The gap's context, as the settings and the popup change it. Who asks for a fill in the middle
+    of a line may want several lines there; nobody else does."""
     if popup is None:
         context = gather(snapshot, offset, end=end)
     else:
@@ -107,7 +113,8 @@ def context_for(
         )
     if settings.multiline == "never":
         return replace(context, single_line=True)
-    if settings.multiline == "always" and not context.line_suffix.strip():
+    asked_within = not automatic and popup is None and context.goes_on
+    if asked_within or (settings.multiline == "always" and not context.line_suffix.strip()):
         return replace(context, single_line=False)
     return context
 

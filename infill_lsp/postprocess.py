@@ -156,6 +156,11 @@ def native_newlines(text: str, context: Context) -> str:
     return text.replace("\n", context.newline)
 
 
+def on_own_lines(text: str, context: Context) -> str:
+    """End with a line break where the next line begins right behind the gap."""
+    return text + context.newline if context.own_lines else text
+
+
 STEPS: tuple[Step, ...] = (
     without_remains,
     one_line,
@@ -167,6 +172,7 @@ STEPS: tuple[Step, ...] = (
     tidy,
     parseable,
     native_newlines,
+    on_own_lines,
 )
 """In the order in which they run."""
 

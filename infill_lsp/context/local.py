@@ -64,6 +64,11 @@ class Context:
     """`\\n` or `\\r\\n`."""
     single_line: bool = False
     """The fill may hold no line break."""
+    own_lines: bool = False
+    """The gap ends where a line with text begins, so a line break belongs behind the fill. `suffix`
+    begins with it, as it would had the programmer opened a blank line first."""
+    goes_on: bool = False
+    """The line goes on after the gap with more than closing brackets."""
     quiet: str | None = None
     """Why no suggestion should be made here unless asked for; None: suggest."""
 
@@ -82,6 +87,10 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
     prefix, suffix = text[_window_start(snapshot, offset) : offset], text[end : end + WINDOW]
     line_prefix = text[line_bounds(text, offset)[0] : offset]
     line_suffix = text[end : line_bounds(text, end)[1]]
+    newline = _newline(text, offset)
+    own_lines = not line_prefix and bool(line_suffix.strip()) and _begins_line(text, end)
+    if own_lines:
+        suffix, line_suffix = newline + suffix, ""
     language = snapshot.language or snapshot.language_id
     string = comment = False
     scopes: tuple[Scope, ...] = ()
@@ -113,8 +122,10 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
         line_suffix=line_suffix,
         indent=line_prefix[: len(line_prefix) - len(line_prefix.lstrip(" \t"))],
         indent_unit=indent_unit(text, offset),
-        newline=_newline(text, offset),
+        newline=newline,
         single_line=one_line(prefix, suffix, line_prefix, line_suffix, language, string, comment),
+        own_lines=own_lines,
+        goes_on=not (string or comment or _CLOSERS.fullmatch(line_suffix)),
         quiet=None
         if end > offset
         else reason_for_silence(line_prefix, line_suffix, string or comment),
@@ -189,6 +200,10 @@ def reason_for_silence(line_prefix: str, line_suffix: str, literal: bool) -> str
 
 def _wordy(letter: str) -> bool:
     return letter.isalnum() or letter == "_"
+
+
+def _begins_line(text: str, offset: int) -> bool:
+    return line_bounds(text, offset)[0] == offset
 
 
 def _newline(text: str, offset: int) -> str:

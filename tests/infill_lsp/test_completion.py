@@ -90,18 +90,26 @@ async def test_fill_raises_what_the_user_can_mend() -> None:
 
 
 @pytest.mark.parametrize(
-    ("multiline", "text", "single"),
+    ("multiline", "text", "automatic", "single"),
     [
-        ("auto", "def f():\n    \n", False),
-        ("never", "def f():\n    \n", True),
-        ("always", "x = \n", False),
-        ("always", "x =  + 1\n", True),
+        ("auto", "def f():\n    \n", True, False),
+        ("never", "def f():\n    \n", True, True),
+        ("always", "x = \n", True, False),
+        ("always", "x =  + 1\n", True, True),
+        # in the middle of a line only who asks gets several
+        ("auto", "x =  + 1\n", True, True),
+        ("auto", "x =  + 1\n", False, False),
+        ("auto", "x = \n", False, True),
+        ("never", "x =  + 1\n", False, True),
     ],
 )
-async def test_multiline(engine: FakeEngine, multiline: str, text: str, single: bool) -> None:
+async def test_multiline(
+    engine: FakeEngine, multiline: str, text: str, automatic: bool, single: bool
+) -> None:
     settings = replace(Settings(), multiline=multiline)
     offset = text.index(":\n    ") + 6 if "def" in text else 4
-    await fill(engine, document(text).snapshot(), offset, settings=settings)
+    snapshot = document(text).snapshot()
+    await fill(engine, snapshot, offset, settings=settings, automatic=automatic)
     assert engine.requests[0].single_line == single
 
 

@@ -51,6 +51,18 @@ CASES = (
     Case("inside a string", "a.go", 'var s = "‸"\n', "hello\nworld", "hello"),
     Case("line comment", "a.py", "# adds‸\nx = 1\n", " two numbers\nx = 2", " two numbers"),
     Case("nothing on the line", "a.py", "x = ‸\n", "\ny = 2", None),
+    # -- lines of their own: the next line begins right behind the gap
+    Case("a whole line", "a.py", "x = 1\n‸print(x)\n", "y = 2", "y = 2\n"),
+    Case("its break is not said twice", "a.py", "x = 1\n‸print(x)\n", "y = 2\n", "y = 2\n"),
+    Case(
+        "whole lines for whole lines",
+        "a.py",
+        "def f(a):\n‸    old\n‸    return b\n",
+        "    b = a\n    b += 1\n    return b",
+        "    b = a\n    b += 1\n",
+    ),
+    Case("as the file ends lines", "a.py", "x = 1\r\n‸print(x)\r\n", "y = 2", "y = 2\r\n"),
+    Case("the line goes on behind the gap", "a.py", "x = 1\n‸y‸ = 2\n", "z", "z"),
     # -- white space that is there already
     Case("space after =", "a.py", "x = ‸\n", " 1", "1"),
     Case("space in a string stays", "a.py", "x = 'a ‸'\n", " b", " b"),
