@@ -42,3 +42,5 @@ def test_our_own_lists() -> None:
         assert any(package.held_out for package in packages if package.registry == registry)
     order = [package.held_out for package in packages]
     assert order == sorted(order, reverse=True), "copies of held-out texts must come later"
+    beginning = [package for package in packages if not package.held_out][:40]
+    assert {package.registry for package in beginning} == set(REGISTRIES), "a mix from the start"
