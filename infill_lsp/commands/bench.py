@@ -7,11 +7,9 @@ again. A table for people, then one line of JSON for programs.
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import json
 import platform
 import statistics
-import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +23,7 @@ from rich.table import Table
 import engine
 from engine import Cancelled, Draft, EngineConfig, InfillEngine, InfillRequest
 from infill_lsp.commands import bench_server
+from infill_lsp.commands.provenance import commit, versions
 from infill_lsp.completion import Filled, fill
 from infill_lsp.documents import Change, Document
 from infill_lsp.settings import Settings
@@ -70,14 +69,12 @@ def run(config: EngineConfig, *, repeats: int, as_json: bool) -> int:
         show(measures)
     document = {
         "command": "infill-lsp bench",
-        "commit": _commit(),
+        "commit": commit(),
         "model": info.model,
         "device": info.device,
         "dtype": info.dtype,
         "repeats": repeats,
-        "versions": {
-            name: importlib.metadata.version(name) for name in ("infill-lsp", "torch", "pygls")
-        },
+        "versions": versions("infill-lsp", "torch", "pygls"),
         "python": platform.python_version(),
         "processor": _processor(),
         "measures": {each.name: [round(each.value, 3), each.unit] for each in measures},
@@ -227,25 +224,18 @@ def _fill(
     column: int,
     end: tuple[int, int] | None = None,
 ) -> tuple[Filled, float]:
-    """One request as the server makes it; milliseconds in all, snapshot included."""
+    """One request as the server makes it while somebody types; milliseconds in all, snapshot
+    included."""
     began = time.perf_counter()
     snapshot = document.snapshot()
     start = snapshot.offset_at(line, column)
     stop = snapshot.offset_at(*end) if end else None
-    filled = runner.run(fill(loaded, snapshot, start, stop, settings=Settings()))
+    filled = runner.run(fill(loaded, snapshot, start, stop, settings=Settings(), automatic=True))
     return filled, (time.perf_counter() - began) * 1e3
 
 
 def _median(values: Sequence[float]) -> float:
     return statistics.median(values)
-
-
-def _commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None  # an installed package has no commit
 
 
 def _processor() -> str:
