@@ -100,8 +100,8 @@ def typing(
     """Keys typed in the middle of a long file, each followed by a request."""
     document = Document("file:///bench.py", source, language_id="python")
     line = source.count("\n") // 2
-    document.apply([Change("\n    ", ((line, 0), (line, 0)))], 1)
-    line, column = line + 1, 4
+    document.apply([Change("    \n", ((line, 0), (line, 0)))], 1)
+    column = 4
     change, context, prompt, post, rest, sampling = [], [], [], [], [], []
     keys = (TYPED * (1 + repeats // len(TYPED)))[: max(repeats, 3) + 1]
     for version, key in enumerate(keys, 2):
