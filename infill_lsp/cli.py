@@ -122,6 +122,7 @@ def _train(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         linears=arguments.linears,
         changes=dict(arguments.set),
+        cases=arguments.cases,
     )
 
 
@@ -201,7 +202,12 @@ def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="DIR",
         help="folders of installed packages to read too",
     )
-    data.add_argument("--limit-packages", type=_positive, metavar="N", help="the first N only")
+    data.add_argument(
+        "--limit-packages",
+        type=_positive,
+        metavar="N",
+        help="the first N to train on and N held out only",
+    )
 
     run = parts.add_parser("run", help="start or resume training, then export the model")
     run.add_argument("corpus", type=Path, metavar="CORPUS", help="what `train data` made")
@@ -221,6 +227,13 @@ def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         default=[],
         metavar="NAME=VALUE",
         help="change the recipe (see engine/train/recipe.py)",
+    )
+    run.add_argument(
+        "--cases",
+        type=int,
+        default=100,
+        metavar="N",
+        help="held-out gaps to fill at the end (0: none)",
     )
 
 

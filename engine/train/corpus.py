@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.models.catalog import BUNDLED
 from engine.request import EngineError
+from engine.tokenizer import Tokenizer
 
 Split = Literal["train", "heldout"]
 Spans = Mapping[str, list[tuple[int, int]]]
@@ -50,3 +52,9 @@ def _document(row: dict[str, object]) -> Document:
     if not isinstance(spans, dict):
         raise ValueError(f"spans of {path} are not an object")
     return Document(str(path), str(language), str(text), spans)
+
+
+def token_counter() -> Callable[[str], int]:
+    """Counts a text's tokens as the bundled model sees them."""
+    tokenizer = Tokenizer(BUNDLED / "tokenizer.json")
+    return lambda text: len(tokenizer.encode(text))

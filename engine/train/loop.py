@@ -102,7 +102,7 @@ class Trainer:
     ) -> None:
         """Train until the limit.
 
-        every: seconds between two looks at the dev loss, each followed by `on_pause` (save there).
+        every: seconds between two pauses: a look at the dev loss, then `on_pause` (save there).
         on_report: after each step: step, seconds, tokens, positions, loss, denoise, causal, lr,
             tokens_per_second, utilization; and `dev` where it was looked at.
         """
@@ -133,12 +133,13 @@ class Trainer:
                 "tokens_per_second": round(speed, 1),
                 "utilization": round(speed * self._flops_per_token() / peak, 4),
             }
-            if now - looked > every:
+            pause = now - looked > every
+            if pause and dev:
                 report["dev"] = self.evaluate(dev)
-                looked = time.perf_counter()
             on_report(report)
-            if "dev" in report:
+            if pause:
                 on_pause()
+                looked = time.perf_counter()
         if dev:
             on_report({"step": self.step, "seconds": self.seconds, "dev": self.evaluate(dev)})
         on_pause()
@@ -159,13 +160,13 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, dev: list[Batch]) -> dict[str, float]:
-        """Mean losses over batches whose noise is always the same."""
+        """Mean losses over batches (at least one) whose noise is always the same."""
         losses = [
             self._loss(batch, self._generator(DEV_SEED + number))
             for number, batch in enumerate(dev)
         ]
         return {
-            name: sum(float(getattr(loss, name)) for loss in losses) / max(1, len(losses))
+            name: sum(float(getattr(loss, name)) for loss in losses) / len(losses)
             for name in ("denoise", "causal")
         }
 

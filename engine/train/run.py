@@ -1,4 +1,4 @@
-"""One command's worth of training: start or resume, train, save, draw the curves, export."""
+"""One command's worth of training: start or resume, train, save, export, draw the curves, describe."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.models.loading import find_device, find_folder
+from engine.models.weights import read_config
 from engine.request import EngineError
 from engine.tokenizer import Tokenizer
-from engine.train import checkpoint, curves
+from engine.train import checkpoint, curves, finish
 from engine.train.corpus import read_corpus
-from engine.train.export import Form, export
+from engine.train.export import Form
+from engine.train.finish import CHECKPOINT, LOG, MODEL
 from engine.train.loop import Limit, Report, Trainer
 from engine.train.recipe import Recipe
 from engine.train.start import backbone
 
-CHECKPOINT, LOG, CURVES, MODEL = "checkpoint", "log.jsonl", "curves.png", "model"
-"""What a run leaves in its folder."""
-CARD = "Exported by `infill-lsp train run`; not evaluated yet.\n"
+CURVES = "curves.png"
+"""In a run's folder, besides the names in `finish`."""
 
 
 def train(
@@ -73,8 +74,17 @@ def train(
         on_pause=lambda: trainer.save(out / CHECKPOINT),
     )
     curves.draw(curves.read_log(out / LOG), out / CURVES)
-    export(trainer.model, folder / "tokenizer.json", out / MODEL, linears=linears, card=CARD)
+    finish.export_measured(
+        trainer.model, folder / "tokenizer.json", out, linears, heldout or documents
+    )
+    finish.describe(out, corpus, origin=origin(start), device=place.type)
     return out / MODEL
+
+
+def origin(start: str) -> str:
+    """Where the weights of a run came from, for the card."""
+    spec = read_config(find_folder(start)).spec
+    return f"Trained from {spec.name} ({spec.licence}) by `infill-lsp train run`."
 
 
 def saved_recipe(out: Path) -> Recipe:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -72,20 +73,23 @@ def run(
     as_json: bool = False,
 ) -> int:
     """Evaluate and print. deadline: milliseconds for each fill; answers: see `AnswersFile`."""
-    try:
-        return _run(suite, config, seed, deadline, answers, as_json)
-    except EvaluationError as error:
-        raise CommandError(str(error)) from error
+    with naming_problems():
+        outcomes, document = measure(suite, config, seed=seed, deadline=deadline, answers=answers)
+    if not as_json:
+        show(outcomes, seed)
+    print(json.dumps(document))
+    return 0
 
 
-def _run(
+def measure(
     suite: Suite,
     config: EngineConfig,
-    seed: int,
-    deadline: int | None,
-    answers: Path | None,
-    as_json: bool,
-) -> int:
+    *,
+    seed: int = 0,
+    deadline: int | None = None,
+    answers: Path | None = None,
+) -> tuple[list[Outcome], dict[str, Any]]:
+    """Each case's outcome, and the line of JSON that sums them up. Raises EvaluationError."""
     cases, problems = _cases(suite, seed)
     with (
         AnswersFile(answers, _identity(suite, config, seed, deadline))
@@ -103,8 +107,6 @@ def _run(
             if file:
                 file.add(new)
         network = sandbox.network if sandbox else None
-    if not as_json:
-        _show(report.breakdown(outcomes, seed))
     document = {
         "command": _command(suite, config, seed, deadline),
         "commit": commit(),
@@ -121,14 +123,23 @@ def _run(
         "versions": versions("infill-lsp", "torch", "tree-sitter"),
         "python": platform.python_version(),
     }
-    print(json.dumps(document))
-    return 0
+    return outcomes, document
 
 
-def _show(parts: list[report.Numbers]) -> None:
+@contextmanager
+def naming_problems() -> Iterator[None]:
+    """Tell the user of a suite that cannot be read or judged."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise CommandError(str(error)) from error
+
+
+def show(outcomes: Sequence[Outcome], seed: int = 0) -> None:
+    """The table for people."""
     console = Console(highlight=False)
     console.width = max(console.width, TABLE_WIDTH)
-    console.print(report.table(parts))
+    console.print(report.table(report.breakdown(outcomes, seed)))
 
 
 def _cases(suite: Suite, seed: int) -> tuple[list[Case], Mapping[str, humaneval.Problem]]:

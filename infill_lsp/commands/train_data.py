@@ -36,9 +36,11 @@ def run(
     `lists` replaces the packages of this repository, `exclude` names benchmarks (`.jsonl`,
     `.jsonl.gz`) whose problems are kept out, `python_sources` folders of installed packages that
     are read too, `limit_packages` takes only the first of those to train on and of those held out,
-    so many of each. A package that cannot be had is named, and the others go on.
+    so many of each. A package that cannot be had is named, and the others go on. `count_tokens`:
+    by default with the bundled model's tokenizer.
     """
     try:
+        from engine.train.corpus import token_counter
         from infill_lsp.corpus.assembly import Assembly
     except ImportError as error:
         cure = "pip install 'infill-lsp[train]'"
@@ -52,7 +54,7 @@ def run(
 
     console = Console(stderr=True, highlight=False)
     failed: list[str] = []
-    assembly = Assembly(benchmarks, count_tokens)
+    assembly = Assembly(benchmarks, count_tokens or token_counter())
     with _progress(console) as progress:
         for package, fetch_it in progress.track(wanted, description="packages"):
             try:

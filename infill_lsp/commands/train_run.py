@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infill_lsp.commands import CommandError
+from engine import EngineConfig
+from infill_lsp.commands import CommandError, evaluate
+from infill_lsp.settings import Settings
+
+DEADLINE = Settings().invoked_deadline_ms
+"""Milliseconds for each gap that is filled at the end: what somebody who asks would wait."""
 
 
 def run(
@@ -22,12 +28,14 @@ def run(
     workers: int,
     linears: str,
     changes: Mapping[str, str],
+    cases: int,
 ) -> int:
-    """Start or resume, train, export; says where the model is."""
+    """Start or resume, train, export, evaluate on `cases` held-out gaps; says where the model is."""
     if minutes is None and steps is None:
         raise CommandError("say how long to train: --minutes N, or --steps N of the whole run")
     try:
         # torch and matplotlib: only here, and only when somebody trains
+        from engine.train import finish
         from engine.train import run as training
         from engine.train.loop import Limit, Report
     except ImportError as error:
@@ -63,5 +71,13 @@ def run(
             linears="int8" if linears == "int8" else "q4",
             on_report=show,
         )
+    if cases:
+        config = EngineConfig(model=str(folder), device=device)
+        suite = evaluate.Suite(evaluate.HELDOUT, corpus, limit=cases)
+        with evaluate.naming_problems():
+            outcomes, scores = evaluate.measure(suite, config, deadline=DEADLINE)
+        evaluate.show(outcomes)
+        (out / finish.SCORES).write_text(json.dumps(scores) + "\n", "utf-8")
+        finish.describe(out, corpus, origin=training.origin(start), device=scores["device"])
     print(f"{folder}\nTry it: infill-lsp fill FILE:LINE:COL --model {folder}")
     return 0

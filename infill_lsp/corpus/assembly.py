@@ -29,9 +29,7 @@ BENCHMARK = "benchmark"
 class Assembly:
     """A corpus as it grows, one finished package at a time. All its text is held in memory."""
 
-    def __init__(
-        self, benchmarks: Benchmarks, count_tokens: Callable[[str], int] | None = None
-    ) -> None:
+    def __init__(self, benchmarks: Benchmarks, count_tokens: Callable[[str], int]) -> None:
         self._benchmarks = benchmarks
         self._count_tokens = count_tokens
         self._copies = Copies()
@@ -53,10 +51,8 @@ class Assembly:
             line = document.to_line()
             self._lines[name].append((hashlib.sha256(line).digest(), line))
             size = len(document.text.encode())
-            counts.update(documents=1, bytes=size)
+            counts.update(documents=1, bytes=size, tokens=self._count_tokens(document.text))
             languages[document.language] += size
-            if self._count_tokens is not None:
-                counts["tokens"] += self._count_tokens(document.text)
         self._rows.append(
             {
                 "package": report.name,

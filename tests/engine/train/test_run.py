@@ -11,11 +11,12 @@ import pytest
 from engine.config import EngineConfig
 from engine.models import load_model
 from engine.request import EngineError
+from engine.train.finish import CHECKPOINT, LOG
 from engine.train.loop import Limit
 from engine.train.recipe import Recipe
-from engine.train.run import CHECKPOINT, CURVES, LOG, recipe_of, saved_recipe, train
+from engine.train.run import CURVES, recipe_of, saved_recipe, train
 
-CODE = "def area(width, height):\n    total = width * height\n    return total\n\n\n" * 12
+CODE = "def area(width, height):\n    total = width * height\n    return total\n\n\n" * 24
 
 
 @pytest.fixture
@@ -26,6 +27,13 @@ def corpus(tmp_path: Path) -> Path:
         with lzma.open(folder / f"{split}-00000.jsonl.xz", "wt", encoding="utf-8") as file:
             line = {"path": "a.py", "language": "python", "text": CODE, "spans": {}}
             file.write(json.dumps(line) + "\n")
+    manifest = {
+        "train": {"packages": 1, "documents": 1, "bytes": 9, "languages": {}, "dropped": {}},
+        "benchmark_problem_runs": 0,
+        "packages": [],
+    }
+    manifest["heldout"] = manifest["train"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
 
@@ -42,6 +50,7 @@ def test_a_run_is_resumed_and_exported(corpus: Path, tmp_path: Path) -> None:
     assert steps == [1, 1, 2, 2]
     assert (out / CURVES).read_bytes().startswith(b"\x89PNG")
     assert (out / CHECKPOINT).is_dir()
+    assert "| float |" in (model / "model_card.md").read_text()
     loaded, _, info = load_model(EngineConfig(model=str(model), device="cpu"))
     assert info.order == "any"
     assert loaded.spec.delete_id is not None
