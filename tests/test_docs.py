@@ -15,6 +15,7 @@ from infill_lsp import cli, settings
 ROOT = Path(__file__).parent.parent
 TOP = ("engine", "infill_lsp", "editors", "tests", "fixtures")
 README = (ROOT / "README.md").read_text("utf-8")
+MEASURED = ROOT / "fixtures" / "measured"
 
 
 def settings_table() -> str:
@@ -31,6 +32,35 @@ def settings_table() -> str:
         shown = json.dumps(list(default) if isinstance(default, tuple) else default)
         rows.append(f"| `{settings.wire_name(field.name)}` | `{shown}` | {texts[field.name]} |")
     return "\n".join(rows)
+
+
+def measured() -> str:
+    """The README's figures, from the files that `bench --json` and `eval --json` wrote."""
+    bench = json.loads((MEASURED / "bench-cpu.json").read_text("utf-8"))
+    rows = ["| `infill-lsp bench` | median | |", "|---|---:|---|"]
+    for name, (value, unit) in bench["measures"].items():
+        rows.append(f"| {name.strip()} | {value:,.{0 if value >= 100 else 2}f} | {unit} |")
+    rows += [
+        "",
+        f"Commit {bench['commit']}, {bench['processor']}, torch {bench['versions']['torch']}.",
+    ]
+    rows += [
+        "",
+        "| `infill-lsp eval humaneval-infilling` | cases | pass@1 | 95 % interval | parses | ms p50 |",
+        "|---|---:|---:|---|---:|---:|",
+    ]
+    for line in (MEASURED / "eval-cpu.jsonl").read_text("utf-8").splitlines():
+        score = json.loads(line)
+        low, high = score["interval"]
+        rows.append(
+            f"| {score['split']}, {score['model']} | {score['cases']} | {score['pass_at_1']:.1%} "
+            f"| {low:.1%} to {high:.1%} | {score['parses']:.1%} | {score['ms_p50']:.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def test_the_measured_figures_are_those_of_the_results_files() -> None:
+    assert measured() in README, f"put this into README.md:\n{measured()}"
 
 
 def test_the_table_of_settings_is_the_dataclass() -> None:
