@@ -142,8 +142,10 @@ def test_it_loads_quickly_and_stays_small() -> None:
     """In a process of its own, torch included. Two seconds of import and a busy machine allowed."""
     script = (
         "import json, psutil, engine\n"
+        "from engine.memory import give_back\n"
         "from engine.models import load_model\n"
-        "info = load_model(engine.EngineConfig(device='cpu'))[2]\n"
+        "model, _, info = load_model(engine.EngineConfig(device='cpu'))\n"
+        "give_back()\n"  # as the worker does; what was freed before is not ours
         "print(json.dumps([info.load_seconds, psutil.Process().memory_info().rss, info.dtype]))\n"
     )
     output = subprocess.run(
@@ -152,4 +154,4 @@ def test_it_loads_quickly_and_stays_small() -> None:
     seconds, resident, dtype = json.loads(output)
     assert seconds < 10  # 0.5 on an idle machine
     if dtype == "int8":
-        assert resident < 650_000_000
+        assert resident < 500_000_000
