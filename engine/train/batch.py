@@ -62,9 +62,10 @@ class Noised:
 def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Generator) -> Noised:
     """Take the right tokens away from slots.
 
-    Each canvas loses the share of its slots that it draws, or all of them (`Recipe.all_noise`). Lost
-    slots show the mask token, or with uniform noise any token. Of the others a few show a wrong
-    token, one from elsewhere in the batch: a likelier mistake than a random word.
+    Each canvas loses the share of its slots that it draws, any or the last (`Recipe.from_left`), or
+    all of them (`Recipe.all_noise`). Lost slots show the mask token, or with uniform noise any token.
+    Of the others a few show a wrong token, one from elsewhere in the batch: a likelier mistake than a
+    random word.
     """
     device, shape = batch.ids.device, batch.ids.shape
 
@@ -74,7 +75,12 @@ def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Gener
     most = shape[1]  # canvases of a row, more than there can be
     share = chance(shape[0], most)
     share = torch.where(chance(shape[0], most) < recipe.all_noise, 1.0, share)
-    lost = batch.free & (chance(*shape) < share.gather(1, batch.canvas.clamp_min(0)))
+    place = chance(*shape)
+    if recipe.from_left:
+        from_left = chance(shape[0], most) < recipe.from_left
+        from_right = 1.0 - _place(batch, most, spec.delete_id)
+        place = torch.where(_of_canvas(from_left, batch), from_right, place)
+    lost = batch.free & (place < _of_canvas(share, batch))
     wrong = batch.free & ~lost & (chance(*shape) < recipe.wrong)
     elsewhere = torch.randint(batch.ids.numel(), shape, generator=generator, device=device)
     ids = torch.where(wrong, batch.ids.flatten()[elsewhere], batch.ids)
@@ -88,6 +94,23 @@ def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Gener
     if spec.delete_id is not None:
         weight = torch.where(batch.ids == spec.delete_id, weight * recipe.delete_weight, weight)
     return Noised(ids, weight * batch.free)
+
+
+def _of_canvas(values: Tensor, batch: Batch) -> Tensor:
+    """[B, T]: each token's canvas's value, of [B, canvases]; anything where there is no canvas."""
+    return values.gather(1, batch.canvas.clamp_min(0))
+
+
+def _place(batch: Batch, most: int, delete_id: int | None) -> Tensor:
+    """[B, T] float32: where in its canvas's text a slot stands, 0 to 1; about 1 behind the text."""
+    canvas, free = batch.canvas.clamp_min(0), batch.free.float()
+    zeros = torch.zeros(batch.ids.shape[0], most, device=batch.ids.device)
+    slots = zeros.scatter_add(1, canvas, free)
+    text = zeros.scatter_add(1, canvas, free * (batch.ids != delete_id)) if delete_id else slots
+    rank = (
+        free.cumsum(1) - _of_canvas(slots.cumsum(1) - slots, batch) - 1.0
+    )  # canvases are in order
+    return ((rank + 0.5) / (_of_canvas(text, batch) + 1.0)).clamp(0.0, 1.0)
 
 
 def sees(batch: Batch) -> Tensor:

@@ -27,12 +27,15 @@ from engine.train.batch import Batch, noised
 from engine.train.corpus import Document
 from engine.train.forward import Attend, flex_attention_for, hidden_states, plain_attention
 from engine.train.loss import Loss, loss_of
+from engine.train.optimizers import optimizers_for
 from engine.train.recipe import Recipe
 from engine.train.stream import Stream, batches
 
 Report = Mapping[str, object]
 """One line of the log (see `Trainer.run`)."""
 
+SUMS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+"""What AdamW and Muon remember of a parameter."""
 DEV_BATCHES = 4
 DEV_SEED = 1_000_003
 
@@ -77,17 +80,7 @@ class Trainer:
         self._open_tokenizer = open_tokenizer
         self._compiled = compiled
         self._hidden_states = torch.compile(hidden_states) if compiled else hidden_states
-        decayed = [each for each in model.parameters() if each.dim() > 1]
-        others = [each for each in model.parameters() if each.dim() <= 1]
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": recipe.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=recipe.learning_rate,
-            betas=recipe.momentum,
-            fused=True,
-        )
+        self._optimizers = optimizers_for(model, recipe)
 
     def run(
         self,
@@ -146,13 +139,15 @@ class Trainer:
 
     def train_step(self, batch: Batch, rate: float) -> Loss:
         """One step on one batch; counts it."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         loss = self._loss(batch, self._generator(self.step))
         loss.total.backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         self.step += 1
         self.tokens += batch.ids.numel()
         self.positions += loss.positions
@@ -174,9 +169,10 @@ class Trainer:
         """Everything a later run needs to go on as if it had not been stopped."""
         names = {id(value): name for name, value in self.model.named_parameters()}
         tensors = {f"weight.{name}": value.detach() for name, value in self._weights()}
-        for parameter, sums in self._optimizer.state.items():
-            name = names[id(parameter)]
-            tensors |= {f"{kind}.{name}": value for kind, value in sums.items()}
+        for optimizer in self._optimizers:
+            for parameter, sums in optimizer.state.items():
+                name = names[id(parameter)]
+                tensors |= {f"{kind}.{name}": value for kind, value in sums.items()}
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -191,15 +187,19 @@ class Trainer:
         tensors, state = checkpoint.load(folder)
         self.step, self.seconds = state["step"], state["seconds"]
         self.tokens, self.positions = state["tokens"], state["positions"]
-        for name, parameter in self._weights():
+        weights = dict(self._weights())
+        for name, parameter in weights.items():
             parameter.data.copy_(tensors[f"weight.{name}"])
-            sums = {
-                kind: tensors[f"{kind}.{name}"].to(parameter.device)
-                for kind in ("step", "exp_avg", "exp_avg_sq")
-                if f"{kind}.{name}" in tensors
-            }
-            if sums:
-                self._optimizer.state[parameter] = sums
+        for optimizer in self._optimizers:
+            theirs = {id(each) for group in optimizer.param_groups for each in group["params"]}
+            for name, parameter in weights.items():
+                sums = {
+                    kind: tensors[f"{kind}.{name}"].to(parameter.device)
+                    for kind in SUMS
+                    if f"{kind}.{name}" in tensors
+                }
+                if sums and id(parameter) in theirs:
+                    optimizer.state[parameter] = sums
 
     def _weights(self) -> Iterator[tuple[str, Tensor]]:
         return iter(self.model.named_parameters())

@@ -50,6 +50,9 @@ class Recipe:
     # noise
     all_noise: float = 0.3
     """Share of canvases that start from nothing, as every fill does; others lose a random share."""
+    from_left: float = 0.0
+    """Share of the others whose lost slots are the last ones, as a fill that grows from the left
+    leaves them, instead of any."""
     wrong: float = 0.08
     """Share of the visible slots that show a random token, so that mistakes are noticed."""
 
@@ -65,12 +68,14 @@ class Recipe:
     # optimisation
     rows: int = 2
     """Rows in one step, over all devices."""
-    learning_rate: float = 3e-4
-    warmup_steps: int = 30
+    learning_rate: float = 1.5e-4
+    warmup_steps: int = 20
     decay_share: float = 0.3
     """Share of the whole run at whose end the rate falls to a tenth, linearly."""
     weight_decay: float = 0.01
     momentum: tuple[float, float] = (0.9, 0.98)
+    muon: bool = False
+    """Muon for the layers' matrices, AdamW for all else; otherwise AdamW for everything."""
     clip: float = 1.0
     """Largest norm of the gradient."""
 

@@ -126,13 +126,28 @@ def test_anchors_keep_their_ids_and_only_slots_count(batch: Batch, small_model: 
         assert (noise.ids != batch.ids)[batch.free].any()
 
 
-def test_all_noise_leaves_nothing_of_the_answer(batch: Batch, small_model: BlockLlama) -> None:
+def test_uniform_noise_leaves_nothing_of_the_answer(batch: Batch, small_model: BlockLlama) -> None:
     recipe = replace(RECIPE, all_noise=1.0)
-    spec = small_model.spec
-    noise = noised(batch, spec, recipe, torch.Generator().manual_seed(3))
-    assert (noise.ids == spec.mask_id)[batch.free].all()
-    noise = noised(batch, uniform(spec), recipe, torch.Generator().manual_seed(3))
+    noise = noised(batch, uniform(small_model.spec), recipe, torch.Generator().manual_seed(3))
     assert (noise.ids == batch.ids)[batch.free].float().mean() < 0.05  # by chance
+
+
+def test_noise_from_the_left_takes_the_last_slots(batch: Batch, small_model: BlockLlama) -> None:
+    recipe = replace(RECIPE, all_noise=0.0, from_left=1.0, wrong=0.0)
+    spec = small_model.spec
+    cuts = set()
+    for seed in range(20):
+        noise = noised(batch, spec, recipe, torch.Generator().manual_seed(seed))
+        for b in range(batch.ids.shape[0]):
+            for number in range(int(batch.canvas[b].max()) + 1):
+                slots = (batch.canvas[b] == number) & batch.free[b]
+                masked = (noise.ids[b] == spec.mask_id)[slots].tolist()
+                assert masked == sorted(masked)  # shown ones first
+                text = int((batch.ids[b][slots] != spec.delete_id).sum())
+                cuts.add((number, min(masked.count(False), text + 1) / (text + 1)))
+    assert min(share for _, share in cuts) == 0.0
+    assert max(share for _, share in cuts) > 0.8
+    assert len(cuts) > 30
 
 
 def test_weights_follow_the_recipe(batch: Batch, small_model: BlockLlama) -> None:
@@ -257,11 +272,12 @@ class StoppedError(Exception):
     pass
 
 
+@pytest.mark.parametrize("muon", [False, True])
 def test_a_run_that_was_stopped_equals_one_that_was_not(
-    small_model: BlockLlama, open_tokenizer: Callable[[], Tokenizer], tmp_path: Path
+    small_model: BlockLlama, open_tokenizer: Callable[[], Tokenizer], tmp_path: Path, muon: bool
 ) -> None:
     def trainer() -> Trainer:
-        return Trainer(copy.deepcopy(small_model), open_tokenizer, RECIPE)
+        return Trainer(copy.deepcopy(small_model), open_tokenizer, replace(RECIPE, muon=muon))
 
     whole = trainer()
     whole.run(DOCUMENTS, Limit(steps=6))

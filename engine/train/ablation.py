@@ -1,0 +1,138 @@
+"""What each choice of the recipe is worth: short runs that differ in one choice, judged alike.
+
+    python -m engine.train.ablation CORPUS RESULTS.jsonl --steps 40 from_left=0.5 muon=true
+
+Every run starts from the same weights and meets the same documents; all are judged on the same
+held-out canvases, whatever their own recipe. A run that is in the file already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from engine.models.catalog import BUNDLED
+from engine.tokenizer import Tokenizer
+from engine.train.batch import Batch, noised
+from engine.train.corpus import Document, read_corpus
+from engine.train.forward import hidden_states, plain_attention
+from engine.train.loop import Limit, Trainer
+from engine.train.loss import loss_of
+from engine.train.recipe import Recipe
+from engine.train.run import recipe_of
+from engine.train.start import backbone
+from engine.train.stream import Stream, batches
+
+JUDGE = Recipe(seed=1_000_003, all_noise=1.0, causal_share=1.0)
+"""How every run is judged: from nothing, as every fill starts."""
+JUDGED = 10
+"""Batches."""
+SCORES = ("denoise", "causal", "first", "any")
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m engine.train.ablation", description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("changes", nargs="+", metavar="NAME=VALUE[,NAME=VALUE]")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    arguments = parser.parse_args()
+    documents = read_corpus(arguments.corpus, "train")
+    heldout = read_corpus(arguments.corpus, "heldout")
+    for change in ["", *arguments.changes]:
+        for seed in arguments.seeds:
+            identity = {"change": change, "seed": seed, "steps": arguments.steps}
+            if any(identity.items() <= row.items() for row in _rows(arguments.results)):
+                continue
+            scores = run(_changed(change, seed), arguments.steps, documents, heldout)
+            with arguments.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(identity | scores) + "\n")
+    Console(width=100).print(table(_rows(arguments.results)))
+
+
+def run(
+    recipe: Recipe, steps: int, documents: Sequence[Document], heldout: Sequence[Document]
+) -> dict[str, float]:
+    """Train the bundled backbone for some steps; the scores of what came out."""
+    torch.manual_seed(recipe.seed)
+    model = backbone(BUNDLED, torch.device("cpu"), far_suffix=recipe.far_suffix > 0)
+    open_tokenizer = partial(Tokenizer, BUNDLED / "tokenizer.json")
+    trainer = Trainer(model, open_tokenizer, recipe)
+    began = time.perf_counter()
+    trainer.run(list(documents), Limit(steps=steps))
+    seconds = time.perf_counter() - began
+    stream = Stream(heldout, open_tokenizer, model.spec, JUDGE)
+    return judged(trainer, islice(batches(stream, 0, 0), JUDGED)) | {
+        "seconds": round(seconds, 1),
+        "tokens": trainer.tokens,
+    }
+
+
+@torch.no_grad()
+def judged(trainer: Trainer, dev: Iterator[Batch]) -> dict[str, float]:
+    """Losses in nats, and how often the likeliest token is right: in a gap's first slot, in any."""
+    model, spec = trainer.model, trainer.spec
+    sums, hits = dict.fromkeys(("denoise", "causal"), 0.0), {"first": [0, 0], "any": [0, 0]}
+    for number, batch in enumerate(dev):
+        generator = torch.Generator().manual_seed(number)
+        noise = noised(batch, spec, JUDGE, generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = hidden_states(model, noise.ids, batch.position, plain_attention(batch))
+            loss = loss_of(model, hidden, batch, noise, JUDGE, generator)
+            wanted = batch.free & (batch.ids != spec.delete_id)
+            before = wanted.roll(-1, 1)  # the logits of a slot stand at the position before it
+            guess = model.embedding.logits(hidden[before]).argmax(-1)
+        right = guess == batch.ids[wanted]
+        first = ~batch.free.roll(1, 1)[wanted]
+        for name, value in (("denoise", loss.denoise), ("causal", loss.causal)):
+            sums[name] += value.item() / JUDGED
+        for name, chosen in (("first", right[first]), ("any", right)):
+            hits[name][0] += int(chosen.sum())
+            hits[name][1] += chosen.numel()
+    return sums | {name: right / max(1, count) for name, (right, count) in hits.items()}
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Means over seeds, and the largest distance of a seed from its mean."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("change", "seeds", *SCORES, "seconds"):
+        shown.add_column(name, justify="left" if name == "change" else "right")
+    for change in dict.fromkeys(row["change"] for row in rows):
+        same = [row for row in rows if row["change"] == change]
+        cells = []
+        for name in (*SCORES, "seconds"):
+            values = [row[name] for row in same]
+            mean = statistics.fmean(values)
+            spread = max(abs(value - mean) for value in values)
+            cells.append(f"{mean:.3f} ±{spread:.3f}" if name in SCORES else f"{mean:.0f}")
+        shown.add_row(change or "(the recipe as it is)", str(len(same)), *cells)
+    return shown
+
+
+def _changed(change: str, seed: int) -> Recipe:
+    pairs = [part.partition("=") for part in change.split(",") if part]
+    return replace(recipe_of({name: value for name, _, value in pairs}), seed=seed)
+
+
+def _rows(path: Path) -> list[Row]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    main()
