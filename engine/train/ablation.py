@@ -88,11 +88,10 @@ def judged(trainer: Trainer, dev: Iterator[Batch]) -> dict[str, float]:
     model, spec = trainer.model, trainer.spec
     sums, hits = dict.fromkeys(("denoise", "causal"), 0.0), {"first": [0, 0], "any": [0, 0]}
     for number, batch in enumerate(dev):
-        generator = torch.Generator().manual_seed(number)
-        noise = noised(batch, spec, JUDGE, generator)
+        noise = noised(batch, spec, JUDGE, torch.Generator().manual_seed(number))
         with torch.autocast("cpu", torch.bfloat16):
             hidden = hidden_states(model, noise.ids, batch.position, plain_attention(batch))
-            loss = loss_of(model, hidden, batch, noise, JUDGE, generator)
+            loss = loss_of(model, hidden, batch, noise, JUDGE)
             wanted = batch.free & (batch.ids != spec.delete_id)
             before = wanted.roll(-1, 1)  # the logits of a slot stand at the position before it
             guess = model.embedding.logits(hidden[before]).argmax(-1)

@@ -32,22 +32,14 @@ class Batch:
         return cls(*(stacked(name) for name in ("ids", "canvas", "position", "seen", "free")))
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(
-            *(
-                each.to(device, non_blocking=True)
-                for each in (self.ids, self.canvas, self.position, self.seen, self.free)
-            )
-        )
+        return Batch(*(each.to(device, non_blocking=True) for each in self._tensors()))
 
-    def pinned(self) -> Batch:
-        """In memory that a GPU can read while the CPU goes on."""
-        return Batch(
-            self.ids.pin_memory(),
-            self.canvas.pin_memory(),
-            self.position.pin_memory(),
-            self.seen.pin_memory(),
-            self.free.pin_memory(),
-        )
+    def rows(self, first: int, step: int) -> Batch:
+        """Every `step`-th row from `first` on."""
+        return Batch(*(each[first::step] for each in self._tensors()))
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return self.ids, self.canvas, self.position, self.seen, self.free
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +49,12 @@ class Noised:
     ids: Tensor
     weight: Tensor
     """float32; 0 where there is no slot."""
+    predicted: Tensor
+    """bool. Tokens of the window whose next-token loss counts."""
+
+    def rows(self, first: int, step: int) -> Noised:
+        """Those of `Batch.rows`."""
+        return Noised(self.ids[first::step], self.weight[first::step], self.predicted[first::step])
 
 
 def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Generator) -> Noised:
@@ -93,7 +91,9 @@ def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Gener
     weight = torch.where(lost | wrong, 1.0, recipe.visible_weight)
     if spec.delete_id is not None:
         weight = torch.where(batch.ids == spec.delete_id, weight * recipe.delete_weight, weight)
-    return Noised(ids, weight * batch.free)
+    predicted = (batch.canvas == WINDOW) & (chance(*shape) < recipe.causal_share)
+    predicted[:, 0] = False  # nothing stands before it
+    return Noised(ids, weight * batch.free, predicted)
 
 
 def _of_canvas(values: Tensor, batch: Batch) -> Tensor:

@@ -16,16 +16,18 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlama
+from engine.request import EngineError
 from engine.tokenizer import Tokenizer
 from engine.train import checkpoint
-from engine.train.batch import Batch, noised
+from engine.train.batch import Batch, Noised, noised
 from engine.train.corpus import Document
-from engine.train.forward import Attend, flex_attention_for, hidden_states, plain_attention
+from engine.train.distributed import ALONE, Ranks, like, whole
+from engine.train.forward import flex_attention_for, hidden_states, plain_attention
 from engine.train.loss import Loss, loss_of
 from engine.train.optimizers import optimizers_for
 from engine.train.recipe import Recipe
@@ -59,15 +61,36 @@ class Limit:
         return min(1.0, max(shares))
 
 
+class RowsLoss(nn.Module):
+    """From rows to their loss, as a module: what is shared out over processes begins and ends here."""
+
+    def __init__(self, model: BlockLlama, recipe: Recipe, compiled: bool, ranks: Ranks) -> None:
+        super().__init__()
+        self.model = model
+        self._recipe, self._compiled, self._ranks = recipe, compiled, ranks
+        self._hidden_states = torch.compile(hidden_states) if compiled else hidden_states
+
+    def forward(self, batch: Batch, noise: Noised) -> Loss:
+        attend = (
+            flex_attention_for(batch, compiled=True) if self._compiled else plain_attention(batch)
+        )
+        hidden = self._hidden_states(self.model, noise.ids, batch.position, attend)
+        return loss_of(self.model, hidden, batch, noise, self._recipe, self._ranks.mean)
+
+
 class Trainer:
     """A model, its optimiser, and how far they are."""
 
     def __init__(
         self, model: BlockLlama, open_tokenizer: Callable[[], Tokenizer], recipe: Recipe, *,
-        compiled: bool = False,
+        compiled: bool = False, ranks: Ranks = ALONE,
     ) -> None:  # fmt: skip
         """model: float32, on the device to train on. compiled: FlexAttention and torch.compile,
-        for CUDA."""
+        for CUDA. ranks: the processes that share this run; each step's rows are shared out."""
+        if recipe.rows % ranks.count:
+            raise EngineError(f"{recipe.rows} rows cannot be shared by {ranks.count} processes.")
+        if recipe.muon and ranks.count > 1:
+            raise EngineError("Muon needs whole matrices: one process, or muon=false.")
         self.model = model.train().requires_grad_(True)
         self.spec: ModelSpec = model.spec
         self.recipe = recipe
@@ -78,8 +101,9 @@ class Trainer:
         self.positions = 0
         """Slots that counted in a loss so far."""
         self._open_tokenizer = open_tokenizer
-        self._compiled = compiled
-        self._hidden_states = torch.compile(hidden_states) if compiled else hidden_states
+        self._ranks = ranks
+        self._forward = RowsLoss(model, recipe, compiled, ranks)
+        ranks.shard(self._forward)
         self._optimizers = optimizers_for(model, recipe)
 
     def run(
@@ -106,7 +130,7 @@ class Trainer:
         before = self.seconds
         for batch in batches(stream, self.step, workers):
             start = time.perf_counter()
-            done = limit.done(self.step, start - began)
+            done = self._ranks.agree(limit.done(self.step, start - began))
             if done >= 1.0:
                 break
             rate = self.recipe.rate_at(self.step, done)
@@ -126,7 +150,7 @@ class Trainer:
                 "tokens_per_second": round(speed, 1),
                 "utilization": round(speed * self._flops_per_token() / peak, 4),
             }
-            pause = now - looked > every
+            pause = self._ranks.agree(now - looked) > every
             if pause and dev:
                 report["dev"] = self.evaluate(dev)
             on_report(report)
@@ -150,7 +174,7 @@ class Trainer:
             optimizer.zero_grad()
         self.step += 1
         self.tokens += batch.ids.numel()
-        self.positions += loss.positions
+        self.positions += int(batch.free.sum())
         return loss
 
     @torch.no_grad()
@@ -168,11 +192,11 @@ class Trainer:
     def save(self, folder: Path) -> None:
         """Everything a later run needs to go on as if it had not been stopped."""
         names = {id(value): name for name, value in self.model.named_parameters()}
-        tensors = {f"weight.{name}": value.detach() for name, value in self._weights()}
+        tensors = {f"weight.{name}": whole(value.detach()) for name, value in self._weights()}
         for optimizer in self._optimizers:
             for parameter, sums in optimizer.state.items():
                 name = names[id(parameter)]
-                tensors |= {f"{kind}.{name}": value for kind, value in sums.items()}
+                tensors |= {f"{kind}.{name}": whole(value) for kind, value in sums.items()}
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -180,7 +204,9 @@ class Trainer:
             "positions": self.positions,
             "recipe": self.recipe.to_json(),
         }
-        checkpoint.save(folder, tensors, state)
+        if self._ranks.first:
+            checkpoint.save(folder, tensors, state)
+        self._ranks.meet()
 
     def resume(self, folder: Path) -> None:
         """Go on from `save`."""
@@ -189,12 +215,12 @@ class Trainer:
         self.tokens, self.positions = state["tokens"], state["positions"]
         weights = dict(self._weights())
         for name, parameter in weights.items():
-            parameter.data.copy_(tensors[f"weight.{name}"])
+            parameter.data.copy_(like(tensors[f"weight.{name}"], parameter))
         for optimizer in self._optimizers:
             theirs = {id(each) for group in optimizer.param_groups for each in group["params"]}
             for name, parameter in weights.items():
                 sums = {
-                    kind: tensors[f"{kind}.{name}"].to(parameter.device)
+                    kind: like(tensors[f"{kind}.{name}"], parameter)
                     for kind in SUMS
                     if f"{kind}.{name}" in tensors
                 }
@@ -205,19 +231,14 @@ class Trainer:
         return iter(self.model.named_parameters())
 
     def _loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        device = self.model.device
+        """Of all rows; differentiable in this process's share of them."""
+        device, ranks = self.model.device, self._ranks
         batch = batch.to(device)
         noise = noised(batch, self.spec, self.recipe, generator)
+        mine = (ranks.rank, ranks.count)
         with torch.autocast(device.type, torch.bfloat16):
-            hidden = self._hidden_states(
-                self.model, noise.ids, batch.position, self._attention(batch)
-            )
-            return loss_of(self.model, hidden, batch, noise, self.recipe, generator)
-
-    def _attention(self, batch: Batch) -> Attend:
-        return (
-            flex_attention_for(batch, compiled=True) if self._compiled else plain_attention(batch)
-        )
+            total, denoise, causal = self._forward(batch.rows(*mine), noise.rows(*mine))
+        return Loss(total, ranks.mean(denoise), ranks.mean(causal))
 
     def _generator(self, step: int) -> torch.Generator:
         seed = hash((self.recipe.seed, step)) & (2**62 - 1)  # of numbers: the same in each process

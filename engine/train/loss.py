@@ -3,21 +3,19 @@ forgets nothing, by each next token of the window."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlama
 from engine.train.batch import Batch, Noised
-from engine.train.examples import WINDOW
 from engine.train.recipe import Recipe
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(NamedTuple):
     """Nats a token."""
 
     total: Tensor
@@ -26,26 +24,25 @@ class Loss:
     """Weighted mean over slots."""
     causal: Tensor
     """Mean over the window's tokens that were drawn."""
-    positions: int
-    """Slots that counted."""
 
 
 def loss_of(
     model: BlockLlama, hidden: Tensor, batch: Batch, noise: Noised, recipe: Recipe,
-    generator: torch.Generator,
+    across: Callable[[Tensor], Tensor] = lambda mean: mean,
 ) -> Loss:  # fmt: skip
-    """hidden [B, T, D] for the ids of `noise`. Logits are made only for tokens that count."""
+    """hidden [B, T, D] for the ids of `noise`. Logits are made only for tokens that count.
+
+    across: the mean of a number over all devices that share a step's rows, so that the mean of their
+        losses is the loss of all rows.
+    """
     slots = noise.weight > 0
-    drawn = torch.rand(slots.shape, generator=generator, device=slots.device)
-    window = (batch.canvas == WINDOW) & (drawn < recipe.causal_share)
-    window[:, 0] = False  # nothing stands before it
     denoise = _surprise(model, hidden, batch.ids, slots, model.spec)
-    causal = _surprise(model, hidden, batch.ids, window, None)
+    causal = _surprise(model, hidden, batch.ids, noise.predicted, None)
     weight = noise.weight[slots]
-    denoising = (denoise * weight).sum() / weight.sum().clamp_min(1e-6)
-    predicting = causal.mean() if causal.numel() else hidden.sum() * 0
+    denoising = (denoise * weight).sum() / across(weight.sum()).clamp_min(1e-6)
+    predicting = causal.sum() / across(noise.predicted.sum().float()).clamp_min(1.0)
     total = denoising + recipe.causal_weight * predicting
-    return Loss(total, denoising.detach(), predicting.detach(), int(slots.sum()))
+    return Loss(total, denoising.detach(), predicting.detach())
 
 
 def _surprise(

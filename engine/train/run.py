@@ -15,6 +15,7 @@ from engine.request import EngineError
 from engine.tokenizer import Tokenizer
 from engine.train import checkpoint, curves, finish
 from engine.train.corpus import read_corpus
+from engine.train.distributed import ALONE, Ranks, joined, local_device
 from engine.train.export import Form
 from engine.train.finish import CHECKPOINT, LOG, MODEL
 from engine.train.loop import Limit, Report, Trainer
@@ -37,42 +38,50 @@ def train(
     every: float = 300.0,
     linears: Form = "q4",
     on_report: Callable[[Report], None] = lambda report: None,
-) -> Path:
-    """Train until the limit and export; returns the model's folder, which `engine.load` takes.
+) -> Path | None:
+    """Train until the limit and export; returns the model's folder, which `engine.load` takes. None
+    in all but the first of the processes that `torchrun` started.
 
     A checkpoint in `out` is resumed, with its own recipe unless one is given. start: the model that
     a new run begins with, by name or folder. workers: processes that make batches ahead. every:
     seconds between two looks at the held-out loss and saves. EngineError says what is wrong.
     """
-    folder, place = find_folder(start), find_device(device)
+    folder, place = find_folder(start), local_device(find_device(device))
+    documents, heldout = read_corpus(corpus, "train"), read_corpus(corpus, "heldout")
     resumed = checkpoint.exists(out / CHECKPOINT)
     if recipe is None:
         recipe = saved_recipe(out) if resumed else Recipe()
-    model = backbone(folder, place, far_suffix=recipe.far_suffix > 0)
-    trainer = Trainer(
-        model,
-        partial(Tokenizer, folder / "tokenizer.json"),
-        recipe,
-        compiled=place.type == "cuda",
-    )
-    documents, heldout = read_corpus(corpus, "train"), read_corpus(corpus, "heldout")
-    out.mkdir(parents=True, exist_ok=True)
-    if resumed:
+
+    def trainer_on(ranks: Ranks) -> Trainer:
+        model = backbone(folder, place, far_suffix=recipe.far_suffix > 0)
+        open_tokenizer = partial(Tokenizer, folder / "tokenizer.json")
+        compiled = place.type == "cuda"
+        return Trainer(model, open_tokenizer, recipe, compiled=compiled, ranks=ranks)
+
+    with joined(place) as ranks:
+        trainer = trainer_on(ranks)
+        out.mkdir(parents=True, exist_ok=True)
+        if resumed:
+            trainer.resume(out / CHECKPOINT)
+
+        def report(line: Report) -> None:
+            append_line(out / LOG, line)
+            on_report(line)
+
+        trainer.run(
+            documents,
+            limit,
+            heldout=heldout,
+            workers=workers,
+            every=every,
+            on_report=report if ranks.first else lambda line: None,
+            on_pause=lambda: trainer.save(out / CHECKPOINT),
+        )
+    if not ranks.first:
+        return None
+    if ranks.count > 1:  # each process held only a part of the model
+        trainer = trainer_on(ALONE)
         trainer.resume(out / CHECKPOINT)
-
-    def report(line: Report) -> None:
-        append_line(out / LOG, line)
-        on_report(line)
-
-    trainer.run(
-        documents,
-        limit,
-        heldout=heldout,
-        workers=workers,
-        every=every,
-        on_report=report,
-        on_pause=lambda: trainer.save(out / CHECKPOINT),
-    )
     curves.draw(curves.read_log(out / LOG), out / CURVES)
     finish.export_measured(
         trainer.model, folder / "tokenizer.json", out, linears, heldout or documents

@@ -71,6 +71,8 @@ def run(
             linears="int8" if linears == "int8" else "q4",
             on_report=show,
         )
+    if folder is None:  # another process finishes what this one took part in
+        return 0
     if cases:
         config = EngineConfig(model=str(folder), device=device)
         suite = evaluate.Suite(evaluate.HELDOUT, corpus, limit=cases)

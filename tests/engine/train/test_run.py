@@ -46,6 +46,7 @@ def test_a_run_is_resumed_and_exported(corpus: Path, tmp_path: Path) -> None:
     train(corpus, out, Limit(steps=1), device="cpu", recipe=recipe)
     assert saved_recipe(out) == recipe
     model = train(corpus, out, Limit(steps=2), device="cpu")
+    assert model is not None
     steps = [json.loads(line)["step"] for line in (out / LOG).read_text().splitlines()]
     assert steps == [1, 1, 2, 2]
     assert (out / CURVES).read_bytes().startswith(b"\x89PNG")
