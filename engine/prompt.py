@@ -1,15 +1,17 @@
 """From pieces of text to the token ids that the model reads before the canvas.
 
-The order is fixed so that the prompt cache lives: snippets and far suffix, which seldom change,
+The order is fixed so that the prompt cache lives: path, snippets and far suffix, which seldom change,
 stand first; the prefix, which changes with every key, stands last. What does not fit is dropped in
 this order: snippets, the far end of the suffix, the far end of the prefix.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby
+from pathlib import PurePath
 from typing import NamedTuple
 
 from engine.models.base import ModelSpec
@@ -27,6 +29,8 @@ SMALLEST_BLOCK = 4
 SUFFIX_SHARE = 0.25
 SNIPPET_SHARE = 0.25
 """Most of the room that the far suffix, and all snippets together, may take."""
+PATH_PARTS, PATH_TOKENS = 2, 32
+"""Most of a path: its last folder and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,8 @@ class PromptPieces:
     def __init__(self, request: InfillRequest, tokenizer: Tokenizer, spec: ModelSpec, room: int):
         """`room`: the largest that `cut` will be asked for, so no more text is tokenized."""
         self._spec = spec
-        self._separator = [spec.separator_id] if spec.separator_id is not None else []
-        self._joint = self._separator or list(tokenizer.encode("\n\n"))
+        self._joint = tokenizer.encode("\n\n")
+        self._path = path_ids(request.path, request.language, tokenizer, spec)
         kept, self._heal = heal(request.prefix, tokenizer)
         self._prefix_chars = len(kept)
         self._prefix = prefix_pieces(kept, tokenizer, room)
@@ -78,20 +82,43 @@ class PromptPieces:
             if len(suffix) + len(piece.ids) > room * SUFFIX_SHARE:
                 break
             suffix.extend(piece.ids)
-        snippets: list[int] = []
-        dropped = 0
+        snippets: list[list[int]] = []
+        taken = dropped = 0
         for ids, chars in self._snippets:
-            if len(snippets) + len(ids) + len(self._joint) > room * SNIPPET_SHARE:
+            if taken + len(ids) + len(self._joint) > room * SNIPPET_SHARE:
                 dropped += chars
                 continue
-            snippets += [*self._separator, *ids, *([] if self._separator else self._joint)]
-        if suffix:
-            suffix = self._separator + suffix
-        head = snippets + suffix + (self._separator if snippets or suffix else [])
+            snippets.append(ids)
+            taken += len(ids) + len(self._joint)
+        head = before_prefix(self._spec, self._joint, self._path, snippets, suffix)
         prefix, chars = fit_end(self._prefix, room - len(head) - len(self._start))
         whole = chars == self._prefix_chars
         ids = [*head, *(self._start if whole else []), *prefix][-room:] or self._start
         return Prompt(ids[:-1], ids[-1:], self._heal, dropped + self._prefix_chars - chars)
+
+
+def before_prefix(
+    spec: ModelSpec, joint: list[int], path: list[int], snippets: Sequence[list[int]],
+    suffix: list[int],
+) -> list[int]:  # fmt: skip
+    """All of a prompt that stands before the prefix. `joint`: the ids of a blank line, which ends a
+    snippet for a model that has no separator."""
+    separator = [] if spec.separator_id is None else [spec.separator_id]
+    ids = list(path)
+    for snippet in snippets:
+        ids += [*separator, *snippet, *([] if separator else joint)]
+    if suffix:
+        ids += [*separator, *suffix]
+    return [*ids, *separator] if ids else []
+
+
+def path_ids(path: str, language: str, tokenizer: Tokenizer, spec: ModelSpec) -> list[int]:
+    """The piece that names the file, or its language where it has no name yet; empty for a model that
+    was not trained with it."""
+    if spec.path_id is None or not (path or language):
+        return []
+    named = "/".join(PurePath(path).parts[-PATH_PARTS:]) or language
+    return [spec.path_id, *tokenizer.encode(named)[:PATH_TOKENS]]
 
 
 def heal(prefix: str, tokenizer: Tokenizer) -> tuple[str, bytes]:

@@ -42,12 +42,16 @@ class ModelSpec:
     """True: trained with the text after the gap standing before the text that precedes it."""
     separator_id: int | None = None
     """Stands before each piece of the prompt. None: pieces are joined by a blank line."""
+    path_id: int | None = None
+    """Stands before the file's path, the prompt's first piece, where the model was trained with it."""
     licence: str = ""
     max_steps: int = 48
 
     def __post_init__(self) -> None:
         if self.noise == "mask" and self.mask_id is None:
             raise ValueError(f"model {self.name!r} has absorbing noise but no mask_id")
+        if self.path_id is not None and self.separator_id is None:
+            raise ValueError(f"model {self.name!r} has a path_id but no separator_id")
 
 
 class KV(Protocol):

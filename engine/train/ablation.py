@@ -69,7 +69,7 @@ def run(
 ) -> dict[str, float]:
     """Train the bundled backbone for some steps; the scores of what came out."""
     torch.manual_seed(recipe.seed)
-    model = backbone(BUNDLED, torch.device("cpu"), far_suffix=recipe.far_suffix > 0)
+    model = backbone(BUNDLED, torch.device("cpu"), recipe)
     open_tokenizer = partial(Tokenizer, BUNDLED / "tokenizer.json")
     trainer = Trainer(model, open_tokenizer, recipe)
     began = time.perf_counter()

@@ -18,7 +18,14 @@ from engine import canvas as canvases
 from engine.config import CANVAS_SIZES
 from engine.length import slots
 from engine.models.base import ModelSpec
-from engine.prompt import SUFFIX_SHARE, heal, right_anchor
+from engine.prompt import (
+    SNIPPET_SHARE,
+    SUFFIX_SHARE,
+    before_prefix,
+    heal,
+    path_ids,
+    right_anchor,
+)
 from engine.tokenizer import Tokenizer
 from engine.train.corpus import Document, Spans
 from engine.train.gaps import Gap, choose, gap_before
@@ -34,6 +41,8 @@ MOST_BETWEEN = 24
 """Tokens between two gaps of one canvas."""
 SHORTEST_TEXT = 16
 """Tokens of a window; less is left out."""
+NAMED = 0.8
+"""Of prompts that name the file; the others name its language, as for a file without a name."""
 TRIES = 40
 """Gaps tried for one row; most documents need ten."""
 
@@ -78,9 +87,13 @@ class Example:
 
 
 def build_row(
-    document: Document, random: Random, tokenizer: Tokenizer, spec: ModelSpec, recipe: Recipe
-) -> Row | None:
-    """A window of the document and as many canvases as the row holds. None: too little text."""
+    document: Document, random: Random, tokenizer: Tokenizer, spec: ModelSpec, recipe: Recipe,
+    neighbours: Sequence[Document] = (),
+) -> Row | None:  # fmt: skip
+    """A window of the document and as many canvases as the row holds. None: too little text.
+
+    neighbours: other documents of its folder, for snippets.
+    """
     length = random.randint(recipe.shortest_window, recipe.longest_window)
     window = cut_window(document, length, random, tokenizer, spec)
     if len(window.ids) < SHORTEST_TEXT:
@@ -89,17 +102,25 @@ def build_row(
     def anywhere() -> Gap | None:
         return choose(window.text, window.spans, recipe.gap_shares, random)
 
-    propose = anywhere
+    propose, end = anywhere, None
     if spec.suffix_in_prompt and random.random() < recipe.far_suffix:
         ends = [at for at in _line_ends(window.text) if 0.4 < at / len(window.text) < 0.95]
-        if ends:
-            end = random.choice(ends)
-            window = suffix_first(window, end, tokenizer, spec)
+        end = random.choice(ends) if ends else None
+    if end is not None:
+        at = end  # of the gap, for all of the row's gaps see the same far suffix
 
-            def before_suffix() -> Gap | None:
-                return gap_before(window.text, end, random)
+        def before_suffix() -> Gap | None:
+            return gap_before(window.text, at, random)
 
-            propose = before_suffix
+        propose = before_suffix
+    path: list[int] = []
+    if recipe.paths and random.random() < recipe.paths:
+        named = random.random() < NAMED
+        path = path_ids(document.path if named else "", document.language, tokenizer, spec)
+    snippets = []
+    if neighbours and random.random() < recipe.snippets:
+        snippets = [_snippet(random.choice(neighbours), len(window.ids), random, tokenizer)]
+    window = under(window, path, snippets, end, tokenizer, spec)
     examples = _examples(window, propose, random, tokenizer, spec, recipe)
     return _packed(window.ids, examples, recipe.row_tokens) if examples else None
 
@@ -224,14 +245,34 @@ def _examples(
     return found
 
 
-def suffix_first(window: Window, end: int, tokenizer: Tokenizer, spec: ModelSpec) -> Window:
-    """The same text, its ids in the order of a prompt that begins with what stands after `end`."""
-    separator = [] if spec.separator_id is None else [spec.separator_id]
-    suffix = tokenizer.encode(window.text[end:])[: int(len(window.ids) * SUFFIX_SHARE)]
-    start = window.ids[: window.starts]
-    head = [*separator, *suffix, *separator, *start]
-    ids = [*head, *tokenizer.encode(window.text[:end])]
-    return Window(window.text, window.spans, ids, len(head))
+def under(
+    window: Window, path: list[int], snippets: list[list[int]], end: int | None,
+    tokenizer: Tokenizer, spec: ModelSpec,
+) -> Window:  # fmt: skip
+    """The same text under a prompt's other pieces. With `end`, the text after it is one of them, and
+    only the text before it keeps its place."""
+    suffix: list[int] = []
+    ids = window.ids
+    if end is not None:
+        suffix = tokenizer.encode(window.text[end:])[: int(len(ids) * SUFFIX_SHARE)]
+        ids = [*ids[: window.starts], *tokenizer.encode(window.text[:end])]
+    head = before_prefix(spec, tokenizer.encode("\n\n"), path, snippets, suffix)
+    return Window(window.text, window.spans, [*head, *ids], len(head) + window.starts)
+
+
+def _snippet(
+    document: Document, tokens: int, random: Random, tokenizer: Tokenizer
+) -> list[int]:  # fmt: skip
+    """Whole lines from anywhere in a document, as many as a window of so many tokens allows."""
+    limit = int(tokens * SNIPPET_SHARE)
+    start = document.text.rfind("\n", 0, random.randrange(len(document.text) + 1)) + 1
+    ids: list[int] = []
+    for line in document.text[start : start + limit * CHARS_PER_TOKEN].splitlines(keepends=True):
+        piece = tokenizer.encode(line)
+        if len(ids) + len(piece) > limit:
+            break
+        ids += piece
+    return ids
 
 
 def _packed(prompt: list[int], examples: list[tuple[int, Example]], tokens: int) -> Row:

@@ -45,7 +45,11 @@ class Recipe:
     other_anchors: float = 0.2
     """Share of canvases with another number of anchored tokens, 0 to 16 a side."""
     far_suffix: float = 0.0
-    """Share of rows whose prompt begins with the text after the gap."""
+    """Share of rows whose prompt has the text after the gap before the text that precedes it."""
+    snippets: float = 0.0
+    """Share of rows whose prompt has lines of another file of the same folder."""
+    paths: float = 0.0
+    """Share of rows whose prompt begins with the file's path, or in some of them its language."""
 
     # noise
     all_noise: float = 0.3

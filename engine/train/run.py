@@ -53,7 +53,7 @@ def train(
         recipe = saved_recipe(out) if resumed else Recipe()
 
     def trainer_on(ranks: Ranks) -> Trainer:
-        model = backbone(folder, place, far_suffix=recipe.far_suffix > 0)
+        model = backbone(folder, place, recipe)
         open_tokenizer = partial(Tokenizer, folder / "tokenizer.json")
         compiled = place.type == "cuda"
         return Trainer(model, open_tokenizer, recipe, compiled=compiled, ranks=ranks)

@@ -12,28 +12,32 @@ from engine.models.block_llama import BlockLlama
 from engine.models.weights import load_block_llama
 from engine.request import EngineError
 from engine.tokenizer import Tokenizer
+from engine.train.recipe import Recipe
 
-DELETE, SEPARATOR = "<empty_output>", "<jupyter_start>"
+DELETE, SEPARATOR, PATH = "<empty_output>", "<jupyter_start>", "<filename>"
 """Special tokens of the backbone that code seldom meets, given a new meaning."""
 
 
-def backbone(folder: Path, device: torch.device, *, far_suffix: bool) -> BlockLlama:
-    """The model in `folder` in float32, ready to be trained. One that infills already is left as it
-    is; EngineError where its tokenizer lacks the tokens that are needed."""
+def backbone(folder: Path, device: torch.device, recipe: Recipe) -> BlockLlama:
+    """The model in `folder` in float32, ready to be trained on what `recipe` puts into prompts. One
+    that infills already is left as it is; EngineError where its tokenizer lacks the tokens."""
     model = load_block_llama(folder, device, torch.float32)
     if model.spec.order == "any":
         return model
     tokenizer = Tokenizer(folder / "tokenizer.json")
-    delete, separator = tokenizer.id_of(DELETE), tokenizer.id_of(SEPARATOR)
-    if delete is None or separator is None:
-        raise EngineError(f"The tokenizer in {folder} has no {DELETE} and {SEPARATOR} tokens.")
+    delete, separator, path = map(tokenizer.id_of, (DELETE, SEPARATOR, PATH))
+    if delete is None or separator is None or path is None:
+        names = f"{DELETE}, {SEPARATOR} and {PATH}"
+        raise EngineError(f"The tokenizer in {folder} lacks one of the tokens {names}.")
+    pieces = recipe.far_suffix or recipe.snippets or recipe.paths
     spec = replace(
         model.spec,
         name=f"{model.spec.name}-infill",
         order="any",
         delete_id=delete,
-        separator_id=separator if far_suffix else None,
-        suffix_in_prompt=far_suffix,
+        separator_id=separator if pieces else None,
+        suffix_in_prompt=recipe.far_suffix > 0,
+        path_id=path if recipe.paths else None,
         forbidden_ids=tuple(each for each in model.spec.forbidden_ids if each != delete),
     )
     # A new meaning starts better from a related one than from noise: nothing is said, nothing follows.

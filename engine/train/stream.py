@@ -7,6 +7,7 @@ batches ahead in any number.
 from __future__ import annotations
 
 from bisect import bisect
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from random import Random
@@ -42,6 +43,10 @@ class Stream(Dataset[Batch]):
         self._bounds = list(
             accumulate(min(len(document.text), LONGEST_COUNTED) for document in documents)
         )
+        self._folders: dict[str, list[Document]] = defaultdict(list)
+        if recipe.snippets:
+            for document in documents:
+                self._folders[_folder(document)].append(document)
         if not self._bounds or not self._bounds[-1]:
             raise EngineError("The corpus has no text. Make one with `infill-lsp train data`.")
 
@@ -56,10 +61,16 @@ class Stream(Dataset[Batch]):
         random = Random(f"{self._recipe.seed}/{number}")
         for _ in range(TRIES):
             document = self._documents[bisect(self._bounds, random.randrange(self._bounds[-1]))]
-            row = build_row(document, random, self._tokenizer, self._spec, self._recipe)
+            neighbours = self._folders[_folder(document)] if self._folders else []
+            others = [each for each in neighbours if each is not document]
+            row = build_row(document, random, self._tokenizer, self._spec, self._recipe, others)
             if row is not None:
                 return row
         raise EngineError("The corpus has hardly any text that gaps can be cut into.")
+
+
+def _folder(document: Document) -> str:
+    return document.path.rpartition("/")[0]
 
 
 def batches(stream: Stream, first: int, workers: int) -> Iterator[Batch]:

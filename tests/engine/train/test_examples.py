@@ -17,7 +17,8 @@ from engine.engine import Engine
 from engine.models.base import ModelSpec
 from engine.models.catalog import BUNDLED
 from engine.models.weights import read_config
-from engine.request import InfillRequest
+from engine.prompt import path_ids
+from engine.request import InfillRequest, Snippet
 from engine.tokenizer import Tokenizer
 from engine.train import examples
 from engine.train.corpus import Document
@@ -168,7 +169,7 @@ def test_a_prompt_that_begins_with_the_far_suffix_is_the_requests(
     prefix, middle, suffix = "import os\n\n\ndef f(a):\n    ", "return a + 1", "\n\n\nprint(f(2))\n"
     window = window_of(prefix + middle + suffix, tokenizer, both)
     end = len(prefix + middle)
-    moved = examples.suffix_first(window, end, tokenizer, both)
+    moved = examples.under(window, [], [], end, tokenizer, both)
     made = example(moved, [Gap(len(prefix), end)], Random(0), tokenizer, both, AS_SERVED)
     assert made is not None
     served, canvas = laid_out(InfillRequest(prefix, suffix, single_line=True), tokenizer, both)
@@ -176,6 +177,49 @@ def test_a_prompt_that_begins_with_the_far_suffix_is_the_requests(
     assert made[1].prompt[-cut:] == served[-cut:]
     assert made[1].prompt[0] == served[0] == both.separator_id
     assert made[1].canvas.ids.tolist() == canvas.ids.tolist()
+
+
+def test_a_prompt_with_a_path_and_a_snippet_is_the_requests(
+    tokenizer: Tokenizer, spec: ModelSpec
+) -> None:
+    named = replace(spec, path_id=6, separator_id=11)
+    prefix, middle, suffix = "def f(a):\n    ", "return a + 1", "\n\n\nprint(f(2))\n"
+    snippet = "def g(b):\n    return f(b)\n"
+    window = window_of(prefix + middle + suffix, tokenizer, named)
+    path = path_ids("shop/deep/f.py", "python", tokenizer, named)
+    whole = examples.under(window, path, [tokenizer.encode(snippet)], None, tokenizer, named)
+    gap = Gap(len(prefix), len(prefix + middle))
+    made = example(whole, [gap], Random(0), tokenizer, named, AS_SERVED)
+    assert made is not None
+    request = InfillRequest(
+        prefix,
+        suffix,
+        path="/home/me/shop/deep/f.py",
+        single_line=True,
+        snippets=(Snippet(snippet),),
+    )
+    served, _ = laid_out(request, tokenizer, named)
+    assert made[1].prompt == served
+    assert served[0] == 6
+    assert tokenizer.decode(served).startswith("deep/f.py" + snippet)
+
+
+def test_shares_of_a_prompts_pieces_are_those_of_the_recipe(
+    tokenizer: Tokenizer, spec: ModelSpec
+) -> None:
+    pieced = replace(spec, path_id=6, separator_id=11, suffix_in_prompt=True)
+    recipe = Recipe(paths=0.5, snippets=0.5)
+    document, other = (Document(f"shop/{name}.py", "python", TEXT) for name in "ab")
+    paths = separators = 0
+    for seed in range(60):
+        row = build_row(document, Random(seed), tokenizer, pieced, recipe, [other])
+        assert row is not None
+        paths += row.ids[0] == 6
+        separators += int((row.ids == 11).sum())
+    assert 18 < paths < 42
+    assert 30 < separators < 120
+    unnamed = path_ids("", "python", tokenizer, pieced)
+    assert (unnamed[0], tokenizer.decode(unnamed)) == (6, "python")
 
 
 def test_windows_are_whole_lines_and_not_always_the_documents_beginning(
