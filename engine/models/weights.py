@@ -6,12 +6,14 @@ The name's ending says how a matrix [N, K] is stored:
     `.q4`, `.scale`, `.minimum`    4-bit groups of 32: value * scale + minimum. uint8 [N, K/2] (of a
                                    group's 16 bytes the low halves come first), float16 [N, K/32]
     `.int8`, `.scale`              one scale a row: int8 [N, K], float32 [N]
+Beside any of them may stand what was learned later, added when the model is loaded:
+    `.lora_a`, `.lora_b`           A [R, K] and B [R, N], each stored as int8 with scales: B' A
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -27,11 +29,14 @@ from engine.models.quantize import Int8Embedding, quantize_linears
 from engine.request import EngineError
 
 ARCHITECTURE = "block_llama"
+SIDES = ("lora_a", "lora_b")
 GROUP = 32
 """Columns that share a scale and a minimum in `.q4`."""
 CURE = "Reinstall the program, or download the model again."
 
 Progress = Callable[[float, str], None]
+Adapters = Mapping[str, tuple[Tensor, Tensor]]
+"""For each adapted matrix's name: A [R, K] and B [R, N], float32."""
 
 
 def write_config(config: BlockLlamaConfig, path: Path) -> None:
@@ -67,18 +72,20 @@ def load_block_llama(
     int8: bool = False,
     cache_dtype: torch.dtype | None = None,
     progress: Progress | None = None,
+    adapted: bool = True,
 ) -> BlockLlama:
     """Build the model and fill it, one layer after another, so that little memory is taken twice.
 
     dtype: of activations, and of weights that are not int8. int8: linears and embedding as int8.
     cache_dtype: of keys and values; None: `dtype`.
-    progress: called with the share done, 0 to 1, and a text.
+    progress: called with the share done, 0 to 1, and a text. adapted: False leaves out what was
+    learned beside the matrices (see `read_adapters`).
     """
     config = read_config(folder)
     with torch.device("meta"):
         model = BlockLlama(config, cache_dtype)
     with ExitStack() as stack:
-        stored = _Stored(folder, stack)
+        stored = _Stored(folder, stack, adapted)
         stored.check(model)
         if int8 and stored.form("embedding") == "int8":
             table, scale = stored.read("embedding.int8"), stored.read("embedding.scale")
@@ -96,11 +103,27 @@ def load_block_llama(
     return model.eval().requires_grad_(False)
 
 
+def read_adapters(folder: Path) -> Adapters:
+    """What was learned beside the matrices of a folder's model; empty for most."""
+    with ExitStack() as stack:
+        stored = _Stored(folder, stack)
+        stems = sorted(name.removesuffix(".lora_a.int8") for name in stored.files)
+        return {stem: stored.adapter(stem) for stem in stems if stored.has_adapter(stem)}
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a folder's files, as they are stored."""
+    with ExitStack() as stack:
+        stored = _Stored(folder, stack)
+        return {name: stored.read(name) for name in stored.files}
+
+
 class _Stored:
     """The tensors of all files of a folder, mapped and not yet read."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, adapted: bool = True) -> None:
         self.folder = folder
+        self.adapted = adapted
         self.files: dict[str, Any] = {}
         paths = sorted(folder.glob("*.safetensors"))
         if not paths:
@@ -121,6 +144,14 @@ class _Stored:
             stem = name.removesuffix(".weight")
             form = self.form(stem)
             wanted = _shapes(stem, form, tuple(parameter.shape))
+            if self.has_adapter(stem):
+                rank = (
+                    self.files[f"{stem}.lora_a.int8"]
+                    .get_slice(f"{stem}.lora_a.int8")
+                    .get_shape()[0]
+                )
+                for side, size in zip(SIDES, reversed(parameter.shape), strict=True):
+                    wanted |= _shapes(f"{stem}.{side}", "int8", (rank, size))
             for part, shape in wanted.items():
                 unexpected.discard(part)
                 if part not in self.files:
@@ -143,8 +174,23 @@ class _Stored:
         # A tensor that still pointed into the mapping would keep all of the file in memory.
         return tensor.clone()
 
+    def has_adapter(self, stem: str) -> bool:
+        return f"{stem}.{SIDES[0]}.int8" in self.files
+
+    def adapter(self, stem: str) -> tuple[Tensor, Tensor]:
+        """A [R, K] and B [R, N]."""
+        a, b = (self._own(f"{stem}.{side}") for side in SIDES)
+        return a, b
+
     def matrix(self, stem: str) -> Tensor:
-        """A float tensor, whatever form it is stored in."""
+        """A float tensor, whatever form it is stored in, with what was learned beside it."""
+        weight = self._own(stem)
+        if self.adapted and self.has_adapter(stem):
+            a, b = self.adapter(stem)
+            weight.addmm_(b.t(), a)
+        return weight
+
+    def _own(self, stem: str) -> Tensor:
         form = self.form(stem)
         if form == "weight":
             return self.read(f"{stem}.weight")

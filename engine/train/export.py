@@ -10,9 +10,10 @@ from torch import Tensor
 from engine.models.block_llama import BlockLlama
 from engine.models.packing import pack_q4
 from engine.models.quantize import quantize_rows
-from engine.models.weights import GROUP
+from engine.models.weights import GROUP, read_tensors
 from engine.models.writing import shards, write_model
 from engine.request import EngineError
+from engine.train.adapters import AdaptedEmbedding, stored_adapted
 
 Form = Literal["q4", "int8"]
 """How the linears are stored; the embedding is int8 in both, norms are float32."""
@@ -22,20 +23,18 @@ LARGEST_WEIGHT = 65_504.0
 """What float16, the type of a group's scale and minimum, can hold."""
 
 
-def export(
-    model: BlockLlama, tokenizer_file: Path, folder: Path, *, linears: Form, card: str
-) -> None:
+def export(model: BlockLlama, origin: Path, folder: Path, *, linears: Form, card: str) -> None:
     """Write `model` to `folder`, which may be an older export.
 
     model: float32 or bfloat16 weights, on any device. linears: `q4` takes 0.63 bytes a weight,
-    `int8` 1.0. tokenizer_file: a `tokenizer.json`; the `LICENSE` beside it goes with the model.
+    `int8` 1.0; an adapted model's matrices stay as they are stored in `origin`. origin: the folder of
+    the model that was trained; its `tokenizer.json` and `LICENSE` go along.
     card: Markdown; `write_card` replaces it once more is known.
     EngineError, and `folder` as it was, when training has failed, a file cannot be read, the
     disk is full, or the folder holds other things.
     """
-    licence = _read(tokenizer_file.with_name("LICENSE"))
-    tokenizer = _read(tokenizer_file)
-    files = shards(stored_tensors(model, linears))
+    licence, tokenizer = _read(origin / "LICENSE"), _read(origin / "tokenizer.json")
+    files = shards(stored_tensors(model, origin, linears))
     write_model(folder, model.config, files, tokenizer=tokenizer, licence=licence, card=card)
 
 
@@ -52,16 +51,19 @@ def write_card(folder: Path, card: str) -> None:
         ) from error
 
 
-def stored_tensors(model: BlockLlama, linears: Form) -> dict[str, Tensor]:
+def stored_tensors(model: BlockLlama, origin: Path, linears: Form) -> dict[str, Tensor]:
     """All weights in the form, and under the names, that `weights.py` reads; on the CPU."""
-    stored: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
-        weight = parameter.detach().float()
-        if not (weight.abs() <= LARGEST_WEIGHT).all():  # nor NaN
+        if not (parameter.detach().abs() <= LARGEST_WEIGHT).all():  # nor NaN
             raise EngineError(
                 f"{name} holds numbers that are not finite, or huge: the training has failed. "
                 "Export an older checkpoint."
             )
+    if isinstance(model.get_submodule("embedding"), AdaptedEmbedding):
+        return stored_adapted(model, read_tensors(origin))
+    stored: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        weight = parameter.detach().float()
         stem = name.removesuffix(".weight")
         if weight.dim() == 1:
             stored[name] = weight
@@ -83,6 +85,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise EngineError(
-            f"Cannot read {path}: {error.strerror}. A tokenizer.json with a LICENSE beside it is "
-            "needed; the folder of the model that was trained has both."
+            f"Cannot read {path}: {error.strerror}. The folder of the model that was trained has a "
+            "tokenizer.json and a LICENSE."
         ) from error

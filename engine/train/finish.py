@@ -32,21 +32,24 @@ WEAKNESSES = """\
 
 
 def export_measured(
-    model: BlockLlama, tokenizer_file: Path, out: Path, linears: Form, documents: Sequence[Document]
+    model: BlockLlama, origin: Path, out: Path, linears: Form, documents: Sequence[Document]
 ) -> None:
-    """Write `out/model`, and beside it what storing it cost over the beginnings of `documents`."""
-    export(model, tokenizer_file, out / MODEL, linears=linears, card="Not measured yet.\n")
-    rows = text_rows(documents, Tokenizer(tokenizer_file))
+    """Write `out/model`, and beside it what storing it cost over the beginnings of `documents`.
+
+    origin: the folder of the model that was trained.
+    """
+    export(model, origin, out / MODEL, linears=linears, card="Not measured yet.\n")
+    rows = text_rows(documents, Tokenizer(origin / "tokenizer.json"))
     losses = storage_loss.measure(model, {linears: out / MODEL}, rows)
     (out / STORAGE).write_text(storage_loss.to_json(losses), encoding="utf-8")
 
 
-def describe(out: Path, corpus: Path, *, origin: str, device: str) -> None:
+def describe(out: Path, corpus: Path, *, began: str, device: str) -> None:
     """Write the card of `out/model` anew, from what lies in `out` and in the corpus."""
     scores = out / SCORES
     facts = CardFacts(
         title=read_config(out / MODEL).spec.name,
-        origin=origin,
+        origin=began,
         device=device,
         weaknesses=WEAKNESSES,
         model=out / MODEL,

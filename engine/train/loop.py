@@ -249,11 +249,15 @@ class Trainer:
         return list(islice(batches(stream, DEV_SEED, 0), DEV_BATCHES))
 
     def _flops_per_token(self) -> float:
-        """Forward and backward; a product of n weights costs 6 n. The table of embeddings counts for
-        about the third of tokens that logits are made of; attention is left out."""
-        table = self.model.embedding.weight.numel()
-        others = sum(each.numel() for each in self.model.parameters()) - table
-        return 6.0 * (others + table / 3)
+        """Forward and backward; a product of n weights costs 6 n, of weights that stay 4 n. The table
+        of embeddings counts for about the third of tokens that logits are made of; attention is left
+        out."""
+        learned = sum(each.numel() for each in self.model.layers.parameters())
+        stay = sum(each.numel() for each in self.model.layers.buffers())
+        table = self.model.embedding.weight
+        return (
+            6.0 * learned + 4.0 * stay + (6.0 if table.requires_grad else 4.0) * table.numel() / 3
+        )
 
 
 def peak_flops(device: torch.device, size: int = 2048) -> float:

@@ -70,6 +70,8 @@ class Recipe:
     """Weight of a slot that is to be deleted, against 1 for one with text."""
 
     # optimisation
+    adapter_rank: int = 0
+    """Of adapters beside weights that stay; 0: all weights are trained."""
     rows: int = 2
     """Rows in one step, over all devices."""
     learning_rate: float = 1.5e-4

@@ -83,14 +83,12 @@ def train(
         trainer = trainer_on(ALONE)
         trainer.resume(out / CHECKPOINT)
     curves.draw(curves.read_log(out / LOG), out / CURVES)
-    finish.export_measured(
-        trainer.model, folder / "tokenizer.json", out, linears, heldout or documents
-    )
-    finish.describe(out, corpus, origin=origin(start), device=place.type)
+    finish.export_measured(trainer.model, folder, out, linears, heldout or documents)
+    finish.describe(out, corpus, began=began_as(start), device=place.type)
     return out / MODEL
 
 
-def origin(start: str) -> str:
+def began_as(start: str) -> str:
     """Where the weights of a run came from, for the card."""
     spec = read_config(find_folder(start)).spec
     return f"Trained from {spec.name} ({spec.licence}) by `infill-lsp train run`."

@@ -9,9 +9,10 @@ import torch
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlama
-from engine.models.weights import load_block_llama
+from engine.models.weights import load_block_llama, read_adapters
 from engine.request import EngineError
 from engine.tokenizer import Tokenizer
+from engine.train.adapters import adapt
 from engine.train.recipe import Recipe
 
 DELETE, SEPARATOR, PATH = "<empty_output>", "<jupyter_start>", "<filename>"
@@ -21,9 +22,17 @@ DELETE, SEPARATOR, PATH = "<empty_output>", "<jupyter_start>", "<filename>"
 def backbone(folder: Path, device: torch.device, recipe: Recipe) -> BlockLlama:
     """The model in `folder` in float32, ready to be trained on what `recipe` puts into prompts. One
     that infills already is left as it is; EngineError where its tokenizer lacks the tokens."""
-    model = load_block_llama(folder, device, torch.float32)
-    if model.spec.order == "any":
-        return model
+    rank = recipe.adapter_rank
+    model = load_block_llama(folder, device, torch.float32, adapted=rank == 0)
+    if model.spec.order != "any":
+        model = _to_infill(model, folder, recipe)
+    if rank:
+        adapt(model, rank, read_adapters(folder))
+    return model
+
+
+def _to_infill(model: BlockLlama, folder: Path, recipe: Recipe) -> BlockLlama:
+    """A causal model under the specification of one that infills."""
     tokenizer = Tokenizer(folder / "tokenizer.json")
     delete, separator, path = map(tokenizer.id_of, (DELETE, SEPARATOR, PATH))
     if delete is None or separator is None or path is None:

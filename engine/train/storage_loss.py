@@ -14,12 +14,15 @@ from pathlib import Path
 
 import torch
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import kl_div, nll_loss, scaled_dot_product_attention
 
 from engine.models.block_llama import BlockLlama
 from engine.models.weights import load_block_llama
+from engine.train.adapters import AdaptedLinear
 from engine.train.forward import hidden_states
+
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def measure(model: BlockLlama, folders: Mapping[str, Path], ids: Tensor) -> list
     """
     ids = ids.to(model.device)
     rows = ids.numel() - ids.shape[0]
-    size = sum(parameter.nbytes for parameter in model.parameters())
+    size = FLOAT_BYTES * model.config.parameters
     still = (0.0,) * len(model.layers)
     surprise = sum(_surprise(said, row) for row, said in _said(model, ids)) / rows
     losses = [StorageLoss("float", size, rows, surprise, 0.0, still)]
@@ -71,13 +74,20 @@ def weight_errors(model: BlockLlama, stored: BlockLlama) -> tuple[float, ...]:
     errors = []
     for layer, other in zip(model.layers, stored.layers, strict=True):
         changed = total = 0.0
-        for weight, near in zip(layer.parameters(), other.parameters(), strict=True):
-            if weight.dim() > 1:
-                wanted = weight.detach().float()
-                changed += (near.float() - wanted).square().sum().item()
+        for name, linear in other.named_modules():
+            if isinstance(linear, nn.Linear):
+                wanted = _matrix(layer.get_submodule(name))
+                changed += (linear.weight.float() - wanted).square().sum().item()
                 total += wanted.square().sum().item()
         errors.append(math.sqrt(changed / total))
     return tuple(errors)
+
+
+def _matrix(module: nn.Module) -> Tensor:
+    """float32: of a linear, adapted or not."""
+    if isinstance(module, AdaptedLinear):
+        return (module.weight + module.lora_b.t() @ module.lora_a).detach().float()
+    return module.get_parameter("weight").detach().float()
 
 
 def table(losses: Sequence[StorageLoss]) -> Table:

@@ -80,6 +80,6 @@ def run(
             outcomes, scores = evaluate.measure(suite, config, deadline=DEADLINE)
         evaluate.show(outcomes)
         (out / finish.SCORES).write_text(json.dumps(scores) + "\n", "utf-8")
-        finish.describe(out, corpus, origin=training.origin(start), device=scores["device"])
+        finish.describe(out, corpus, began=training.began_as(start), device=scores["device"])
     print(f"{folder}\nTry it: infill-lsp fill FILE:LINE:COL --model {folder}")
     return 0

@@ -49,11 +49,10 @@ def small_model() -> BlockLlama:
 
 
 @pytest.fixture
-def tokenizer_file(tmp_path: Path) -> Path:
-    """Bytes that nobody reads here, and a licence beside them."""
+def origin(tmp_path: Path) -> Path:
+    """Of the model that is trained: a tokenizer that nobody reads here, and a licence beside it."""
     folder = tmp_path / "backbone"
     folder.mkdir()
     (folder / "LICENSE").write_text("Do as you like.")
-    path = folder / "tokenizer.json"
-    path.write_text(json.dumps({"model": "none"}))
-    return path
+    (folder / "tokenizer.json").write_text(json.dumps({"model": "none"}))
+    return folder

@@ -117,8 +117,8 @@ STORAGE = [
 
 
 @pytest.fixture
-def facts(small_model: BlockLlama, tokenizer_file: Path, tmp_path: Path) -> CardFacts:
-    export(small_model, tokenizer_file, tmp_path / "model", linears="q4", card="")
+def facts(small_model: BlockLlama, origin: Path, tmp_path: Path) -> CardFacts:
+    export(small_model, origin, tmp_path / "model", linears="q4", card="")
     (tmp_path / "state.json").write_text(json.dumps(STATE))
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in LOG))
     (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
@@ -167,9 +167,9 @@ def test_the_model_is_described_by_its_files(facts: CardFacts, small_model: Bloc
 
 
 def test_an_int8_export_is_called_so(
-    facts: CardFacts, small_model: BlockLlama, tokenizer_file: Path
+    facts: CardFacts, small_model: BlockLlama, origin: Path
 ) -> None:
-    export(small_model, tokenizer_file, facts.model, linears="int8", card="")
+    export(small_model, origin, facts.model, linears="int8", card="")
     assert "linears 8 bits" in section(model_card(facts), "Model")
 
 

@@ -21,9 +21,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def folders(small_model: BlockLlama, tokenizer_file: Path, tmp_path: Path) -> dict[str, Path]:
-    export(small_model, tokenizer_file, tmp_path / "small", linears="q4", card="")
-    export(small_model, tokenizer_file, tmp_path / "large", linears="int8", card="")
+def folders(small_model: BlockLlama, origin: Path, tmp_path: Path) -> dict[str, Path]:
+    export(small_model, origin, tmp_path / "small", linears="q4", card="")
+    export(small_model, origin, tmp_path / "large", linears="int8", card="")
     return {"q4": tmp_path / "small", "int8": tmp_path / "large"}
 
 
