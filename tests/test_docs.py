@@ -10,6 +10,7 @@ from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
+from engine.train import ablation
 from infill_lsp import cli, settings
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,17 @@ def measured() -> str:
 
 def test_the_measured_figures_are_those_of_the_results_files() -> None:
     assert measured() in README, f"put this into README.md:\n{measured()}"
+
+
+def ablations() -> str:
+    """The log's table, from the file that `engine.train.ablation` wrote."""
+    text = (MEASURED / "ablation-cpu.jsonl").read_text("utf-8")
+    return ablation.markdown([json.loads(line) for line in text.splitlines()])
+
+
+def test_the_log_of_experiments_is_what_the_runs_said() -> None:
+    log = (ROOT / "engine/train/README.md").read_text("utf-8")
+    assert ablations() in log, f"put this into engine/train/README.md:\n{ablations()}"
 
 
 def test_the_table_of_settings_is_the_dataclass() -> None:

@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from engine.models.catalog import BUNDLED
 from engine.tokenizer import Tokenizer
@@ -61,7 +59,7 @@ def main() -> None:
             scores = run(_changed(change, seed), arguments.steps, documents, heldout)
             with arguments.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(identity | scores) + "\n")
-    Console(width=100).print(table(_rows(arguments.results)))
+    print(markdown(_rows(arguments.results)))
 
 
 def run(
@@ -105,21 +103,20 @@ def judged(trainer: Trainer, dev: Iterator[Batch]) -> dict[str, float]:
     return sums | {name: right / max(1, count) for name, (right, count) in hits.items()}
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Means over seeds, and the largest distance of a seed from its mean."""
-    shown = Table(box=None, pad_edge=False)
-    for name in ("change", "seeds", *SCORES, "seconds"):
-        shown.add_column(name, justify="left" if name == "change" else "right")
-    for change in dict.fromkeys(row["change"] for row in rows):
-        same = [row for row in rows if row["change"] == change]
-        cells = []
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table: means over seeds, and the largest distance of a seed from its mean."""
+    names = ("change", "steps", "seeds", *SCORES, "seconds")
+    lines = [" | ".join(names), " | ".join(["---", *["---:"] * (len(names) - 1)])]
+    for change, steps in dict.fromkeys((row["change"], row["steps"]) for row in rows):
+        same = [row for row in rows if (row["change"], row["steps"]) == (change, steps)]
+        cells = [f"`{change}`" if change else "none", str(steps), str(len(same))]
         for name in (*SCORES, "seconds"):
             values = [row[name] for row in same]
             mean = statistics.fmean(values)
             spread = max(abs(value - mean) for value in values)
             cells.append(f"{mean:.3f} ±{spread:.3f}" if name in SCORES else f"{mean:.0f}")
-        shown.add_row(change or "(the recipe as it is)", str(len(same)), *cells)
-    return shown
+        lines.append(" | ".join(cells))
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def _changed(change: str, seed: int) -> Recipe:

@@ -54,7 +54,7 @@ class Recipe:
     # noise
     all_noise: float = 0.3
     """Share of canvases that start from nothing, as every fill does; others lose a random share."""
-    from_left: float = 0.0
+    from_left: float = 0.5
     """Share of the others whose lost slots are the last ones, as a fill that grows from the left
     leaves them, instead of any."""
     wrong: float = 0.08
@@ -70,11 +70,11 @@ class Recipe:
     """Weight of a slot that is to be deleted, against 1 for one with text."""
 
     # optimisation
-    adapter_rank: int = 0
-    """Of adapters beside weights that stay; 0: all weights are trained."""
+    adapter_rank: int = 8
+    """Of adapters beside weights that stay; 0: all weights are trained, at a tenth of the rate."""
     rows: int = 2
     """Rows in one step, over all devices."""
-    learning_rate: float = 1.5e-4
+    learning_rate: float = 2e-3
     warmup_steps: int = 20
     decay_share: float = 0.3
     """Share of the whole run at whose end the rate falls to a tenth, linearly."""
