@@ -3,7 +3,8 @@
     python -m engine.train.ablation CORPUS RESULTS.jsonl --steps 40 from_left=0.5 muon=true
 
 Every run starts from the same weights and meets the same documents; all are judged on the same
-held-out canvases, whatever their own recipe. A run that is in the file already is not run again.
+held-out canvases, whatever their own recipe. A run that is in the file already is not run again: begin
+a new file when the recipe itself has changed.
 """
 
 from __future__ import annotations
