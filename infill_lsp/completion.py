@@ -80,6 +80,7 @@ async def fill(
     """
     began = time.perf_counter()
     context = context_for(snapshot, offset, end, settings, popup, automatic)  # 2
+    context = replace(context, sees_after=_sees_after(engine))
     ms = {"context": _ms_since(began)}
     if (silence := _unwanted(context, settings, automatic)) is not None:
         return Filled((), None, silence, ms)
@@ -90,6 +91,12 @@ async def fill(
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
     ms["postprocess"] = _ms_since(began)
     return Filled(suggestions, draft, None if suggestions else _nothing(draft, deadline), ms)
+
+
+def _sees_after(engine: InfillEngine) -> bool:
+    ready = engine.ready
+    known = ready.done() and not ready.cancelled() and ready.exception() is None
+    return known and ready.result().order == "any"
 
 
 def context_for(

@@ -23,6 +23,7 @@ _GOES_ON = re.compile(
     r"|while)\b)"
 )
 _DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
+_OPENERS = (":", "{", "(", "[")
 _TAIL = re.compile(r"[)\];,]*")
 _CLASSES = ("class", "impl", "interface", "trait", "module", "mod_", "namespace", "struct")
 
@@ -40,8 +41,24 @@ def surroundings(context: Context) -> Surroundings:
 
 def scope_end(text: str, context: Context) -> str:
     """Cut where the gap's scope ends: at the bracket that closes one opened before the gap (kept
-    only when nothing after the gap closes it), or at the line that leaves the gap's block."""
+    only when nothing after the gap closes it), or at the line that leaves the gap's block. A model
+    that reads what follows may leave its block on the way there."""
+    near = surroundings(context)
+    if context.sees_after and leads_on(text, context) and damage(near, text) <= near.damage:
+        return text
     return dedented(_closed(text, context), context)
+
+
+def leads_on(text: str, context: Context) -> bool:
+    """Whether the fill's last line and what stands below it go together: it is not indented less, or
+    opens the block that follows."""
+    if context.line_suffix.strip():
+        return True  # the last line is only finished after the gap
+    written = [line for line in (context.line_prefix + text).split("\n") if line.strip()]
+    below = next((line for line in context.suffix.split("\n") if line.strip()), "")
+    if not written or not below:
+        return bool(written)
+    return _width(written[-1]) >= _width(below) or written[-1].rstrip().endswith(_OPENERS)
 
 
 def _closed(text: str, context: Context) -> str:
@@ -141,7 +158,7 @@ def _before_rest_of_line(text: str, context: Context) -> str:
             return body[: len(body) - length]
     if body.endswith((";", ",")) and rest.lstrip(" )]}")[:1] == body[-1]:
         return body[:-1]
-    if _letters(rest) > _SIGNIFICANT and rest in text:
+    if not context.sees_after and _letters(rest) > _SIGNIFICANT and rest in text:
         return text[: text.index(rest)]
     return text
 

@@ -69,6 +69,8 @@ class Context:
     begins with it, as it would had the programmer opened a blank line first."""
     goes_on: bool = False
     """The line goes on after the gap with more than closing brackets."""
+    sees_after: bool = False
+    """The model reads what stands after the gap, so where a fill ends is its own to say."""
     quiet: str | None = None
     """Why no suggestion should be made here unless asked for; None: suggest."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -495,3 +495,55 @@ def test_any_text_is_answered(text: str, document: str) -> None:
     shown = postprocess(text, context)
     assert shown is None or shown.strip()
     assert is_complete(context)(text) in (True, False)
+
+
+# -- a model that reads what stands after the gap ends its fill by itself -------------------------
+
+BRIDGES = {
+    "leaves its block for what follows": (
+        "def f(x):\n    while x:\n        a(x)\n‸\n\ndef g():\n    pass\n",
+        "        x -= 1\n    return x",
+        "        x -= 1\n    return x",
+    ),
+    "opens the block below": (
+        "def f(v):\n    for x in v:\n‸            b(x)\n    return v\n",
+        "        a(x)\n    for x in v:\n        if x:\n",
+        "        a(x)\n    for x in v:\n        if x:\n",
+    ),
+    "ends in the middle of the next line": (
+        "def f(s):\n    s = ''.join(li‸'7')\n    return s\n",
+        "st(s))\n    t = (s == ",
+        "st(s))\n    t = (s == ",
+    ),
+    "says again what the rest of the line says": (
+        "def f(v):\n    m = sum(v) /‸len(v)\n",
+        " len(v)\n    return sum(v) - m * ",
+        " len(v)\n    return sum(v) - m * ",
+    ),
+    "ends with a part of the next line's indentation": (
+        "def f(v):\n    r‸   return r\n",
+        " = v + 1\n ",
+        " = v + 1\n ",
+    ),
+    "but not below what follows": (
+        "def f(x):\n    if x:\n‸        b(x)\n    return x\n",
+        "        a(x)\nprint(f(1))",
+        "        a(x)\n",
+    ),
+    "and no bracket is left open": ("def f(x):\n    y = g(‸)\n    return y\n", "x, (1", "x, (1)"),
+}
+
+
+@pytest.mark.parametrize(("marked", "model", "shown"), BRIDGES.values(), ids=BRIDGES)
+def test_a_model_that_reads_on_may_leave_its_block(marked: str, model: str, shown: str) -> None:
+    context = context_at("a.py", marked)
+    wide = replace(context, sees_after=True, single_line="\n" not in model)
+    assert postprocess(model, wide) == shown
+
+
+def test_only_such_a_model_is_not_stopped_where_its_block_ends() -> None:
+    marked, model, shown = BRIDGES["leaves its block for what follows"]
+    context = context_at("a.py", marked)
+    assert postprocess(model, context) == "        x -= 1" != shown
+    assert is_complete(context)(model + "\n")
+    assert not is_complete(replace(context, sees_after=True))(model + "\n")
