@@ -21,7 +21,7 @@ from infill_lsp.evaluation import program_server
 from infill_lsp.evaluation.case import EvaluationError
 from infill_lsp.evaluation.sandbox import SERVER, Limits, Sandbox, Verdict
 
-LIMITS = Limits(cpu_seconds=1, wall_seconds=3, memory_bytes=256 << 20)
+LIMITS = Limits(cpu_seconds=1, wall_seconds=5, memory_bytes=256 << 20)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["namespaces", "hooks"])
