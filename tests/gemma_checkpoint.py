@@ -1,4 +1,7 @@
-"""Small random DiffusionGemma checkpoints, written by transformers, and its model as the reference."""
+"""Small random DiffusionGemma checkpoints, written by transformers, and its model as the reference.
+
+transformers is imported where it is used: it takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -71,9 +74,32 @@ def reference(**changes: Any) -> Any:
     return model
 
 
+SPECIALS = ("<pad>", "<eos>", "<bos>", "<unk>", "<|turn>", "<turn|>")
+WORDS = ("▁", "▁▁", "\n", "\n\n", *"defrtun", "de", "def", "re", "ret", "urn", "return")
+MERGES = (
+    ("▁", "▁"), ("\n", "\n"), ("d", "e"), ("de", "f"), ("r", "e"), ("re", "t"), ("u", "r"),
+    ("ur", "n"), ("ret", "urn"),
+)  # fmt: skip
+EOS_IDS = (1, 5)
+
+
+def tokenizer() -> Any:
+    """A `GemmaTokenizer` with a token for each byte and some words."""
+    from transformers import GemmaTokenizer
+
+    tokens = [*SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256)), *WORDS, "ur"]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    return GemmaTokenizer(
+        vocabulary, list(MERGES), mask_token=None, additional_special_tokens=["<|turn>", "<turn|>"]
+    )
+
+
 def write(folder: Path, model: Any | None = None) -> Path:
     """A folder as transformers leaves it, the weights in several files."""
-    (model or reference()).save_pretrained(folder, max_shard_size="100KB")
+    model = model or reference()
+    model.generation_config.eos_token_id = list(EOS_IDS)
+    model.save_pretrained(folder, max_shard_size="100KB")
+    tokenizer().save_pretrained(folder)
     return folder
 
 

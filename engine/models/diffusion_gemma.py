@@ -64,6 +64,19 @@ class DiffusionGemmaConfig:
         """One for each layer."""
         return tuple(map(self.shape, self.kinds))
 
+    @property
+    def parameters(self) -> int:
+        """Numbers in the model; the tied embedding counts once."""
+        width, layers = self.width, 0
+        for shape in self.shapes:
+            made = 2 * self.heads + shape.kv_heads * (1 if shape.keys_are_values else 2)
+            layers += made * shape.head_dim * width + 2 * shape.head_dim
+            layers += 3 * width * (self.inner + self.experts * self.expert_inner)  # feed-forwards
+            layers += self.experts * (width + 1) + width  # router
+            layers += 7 * width + 2  # norms, and the layer's two scales
+        conditioning = width + 3 * width * self.inner
+        return layers + conditioning + self.spec.vocab_size * width + width
+
 
 class GemmaKV:
     """Keys and values of one prompt, for each layer a pair [1, kv_heads, capacity, head_dim].

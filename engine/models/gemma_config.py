@@ -82,12 +82,12 @@ def _config(fields: dict[str, Any], eos_ids: tuple[int, ...]) -> DiffusionGemmaC
             order="any",
             shift=False,
             vocab_size=text["vocab_size"],
-            # The rest of the 262,144 is left: a longer table of rotary positions would be read by no
-            # one.
+            # Of 262,144: no prompt is longer than the budget, so no table of positions need be.
             context_length=min(text["max_position_embeddings"], PROMPT_BUDGET),
             eos_ids=eos_ids or _ids(text["eos_token_id"]),
             bos_id=text["bos_token_id"],
             suffix_in_prompt=True,
+            fills_with_eos=True,
             licence=LICENCE,
             max_steps=MAX_STEPS,
         ),

@@ -19,6 +19,8 @@ from engine.models.weights import GROUP, unpack_q4
 
 Form = Literal["int8", "fp8", "int4"]
 
+BITS: dict[Form, float] = {"int8": 8, "fp8": 8, "int4": 5}
+"""Of a number, scales included (those of whole rows count next to nothing)."""
 FP8 = torch.float8_e4m3fn
 FP8_LARGEST = torch.finfo(FP8).max
 ROWS_AT_ONCE = 16384

@@ -28,23 +28,18 @@ LENGTHS = (1, WINDOW - 2, WINDOW - 1, WINDOW, WINDOW + 1, 100)
 """Of prompts: below, at and beyond the sliding window."""
 
 
-@pytest.fixture(scope="module")
-def reference() -> Any:
-    return gemma_checkpoint.reference()
-
-
-@pytest.fixture(scope="module")
-def folder(reference: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gemma_checkpoint.write(tmp_path_factory.mktemp("gemma"), reference)
-
-
 def load(folder: Path, dtype: torch.dtype) -> DiffusionGemma:
     return load_diffusion_gemma(folder, read_gemma_config(folder), torch.device("cpu"), dtype)
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> DiffusionGemma:
-    return load(folder, torch.float32)
+def reference(gemma_reference: Any) -> Any:
+    return gemma_reference
+
+
+@pytest.fixture(scope="module")
+def model(gemma_folder: Path) -> DiffusionGemma:
+    return load(gemma_folder, torch.float32)
 
 
 class Reference:
@@ -275,3 +270,7 @@ def test_impossible_shapes_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(model.config, **change)
+
+
+def test_parameters_are_counted(model: DiffusionGemma) -> None:
+    assert model.config.parameters == sum(each.numel() for each in model.parameters())
