@@ -171,6 +171,8 @@ def test_in_bfloat16_the_most_probable_token_is_the_same(tmp_path: Path) -> None
     model.encode(prompt, kv)
     truth = Reference(exact, prompt).denoise(canvas, rows)
     half = Reference(exact.bfloat16(), prompt)
+    # The scale of embeddings is rounded too.
+    assert torch.equal(model._embedded(prompt), exact.model.decoder.embed_tokens(prompt))
     wanted = half.denoise(canvas, rows)
     found = model.denoise(canvas, kv, rows)
     assert (found - truth).abs().mean() < 1.1 * (wanted - truth).abs().mean()
