@@ -145,12 +145,12 @@ def find_folder(name: str) -> Path:
     """The folder of a known model, or `name` itself where it is a folder with a `config.json`."""
     known = {model.name: model for model in known_models()}
     if name in known:
-        path = known[name].path
-        if path is None:
+        if not known[name].available and known[name].download_bytes:
             raise EngineError(
-                f"{known[name].title} cannot be loaded by this version yet. Use the bundled model."
+                f"{known[name].title} is not on this machine. Fetch it with `infill-lsp models get "
+                f"{name}`, or use the bundled model."
             )
-        return path
+        return known[name].path
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
         return folder
