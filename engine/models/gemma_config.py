@@ -1,7 +1,6 @@
 """transformers' `config.json` of a DiffusionGemma → `DiffusionGemmaConfig`.
 
-Only what the model was built for is read; a file that asks for anything else is refused, so that no
-setting is silently ignored.
+A setting that would change what is computed, and is not built, is refused, never ignored.
 """
 
 from __future__ import annotations
@@ -21,16 +20,18 @@ MODEL_TYPE = "diffusion_gemma"
 MAX_STEPS = 48
 """The checkpoint's own `max_denoising_steps`."""
 LICENCE = "Apache-2.0"
+"""Of Google's checkpoint; the file does not say."""
 
 KINDS: dict[str, Kind] = {"sliding_attention": "sliding", "full_attention": "full"}
 FIXED: dict[str, tuple[Any, ...]] = {
     "attention_bias": (False,),
+    "attention_k_eq_v": (True,),
     "hidden_activation": ("gelu_pytorch_tanh",),
     "tie_word_embeddings": (True,),
     # `vision`: images are seen from both sides, text is causal.
     "use_bidirectional_attention": (None, "vision"),
 }
-"""Settings of the text model that have only these values here."""
+"""Settings that have only these values here; the first also where a file leaves them out."""
 
 
 def read_gemma_config(folder: Path) -> DiffusionGemmaConfig:
@@ -47,8 +48,9 @@ def read_gemma_config(folder: Path) -> DiffusionGemmaConfig:
 def _config(fields: dict[str, Any], eos_ids: tuple[int, ...]) -> DiffusionGemmaConfig:
     text: dict[str, Any] = fields["text_config"]
     for name, values in FIXED.items():
-        if text.get(name, values[0]) not in values:
-            raise ValueError(f"{name} is {text[name]!r}; only {values[0]!r} is built")
+        for level in (fields, text):
+            if level.get(name, values[0]) not in values:
+                raise ValueError(f"{name} is {level[name]!r}; only {values[0]!r} is built")
     kinds = tuple(KINDS[kind] for kind in text["layer_types"])
     rotary = text["rope_parameters"]
     _check_rotary(rotary)
@@ -116,8 +118,12 @@ def _full_layers(text: dict[str, Any], kinds: tuple[Kind, ...]) -> dict[str, Any
 
 def _check_rotary(rotary: dict[str, dict[str, Any]]) -> None:
     for kind, wanted in (("sliding_attention", "default"), ("full_attention", "proportional")):
-        found = rotary[kind].get("rope_type", "default")
-        if found != wanted or rotary[kind].get("factor", 1.0) != 1.0:
+        known = {
+            "rope_type",
+            "rope_theta",
+            *(["partial_rotary_factor"] if kind == "full_attention" else []),
+        }
+        if rotary[kind].get("rope_type", "default") != wanted or not known.issuperset(rotary[kind]):
             raise ValueError(f"rotary positions of {kind} are {rotary[kind]}; {wanted!r} is built")
 
 

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.models import gemma_weights, packing
 from engine.models.base import ModelSpec
+from engine.models.catalog import known_models
 from engine.models.diffusion_gemma import DiffusionGemma, DiffusionGemmaConfig, GemmaKV
 from engine.models.gemma_config import read_gemma_config
 from engine.models.gemma_layers import AttentionShape
@@ -130,6 +131,19 @@ def edit_config(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps(fields))
 
 
+ROTARY: dict[str, Any] = {
+    "sliding_attention": {"rope_theta": 1e4},
+    "full_attention": {"rope_type": "proportional", "rope_theta": 1e6},
+}
+
+
+def test_rotary_positions_of_the_built_kinds_are_taken(folder: Path) -> None:
+    """So that what is refused below is refused for what differs from this."""
+    edit_config(folder, rope_parameters=ROTARY)
+    config = read_gemma_config(folder)
+    assert (config.sliding.rotary_share, config.full.rotary_share) == (1.0, 1.0)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -138,7 +152,8 @@ def edit_config(folder: Path, **changes: Any) -> None:
         {"use_bidirectional_attention": "all"},
         {"tie_word_embeddings": False},
         {"layer_types": ["chunked_attention"]},
-        {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},
+        {"rope_parameters": ROTARY | {"full_attention": {"rope_type": "yarn", "rope_theta": 1e6}}},
+        {"rope_parameters": ROTARY | {"sliding_attention": {"rope_theta": 1e4, "factor": 2.0}}},
         {"per_layer_config": {"0": {"head_dim": 32}}},
         {"num_attention_heads": 3},
         {"num_experts": None},
@@ -261,6 +276,7 @@ def test_loading_takes_little_more_memory_than_the_model_then_has(
     """Many experts, as in the real model, of which one is in hand at a time."""
     monkeypatch.setattr(gemma_weights, "ROWS_AT_ONCE", 32)
     monkeypatch.setattr(packing, "KEPT", (1.0,))  # seconds less, and as much memory
+    monkeypatch.setattr(packing, "REFITS", 0)
     folder = gemma_checkpoint.write(tmp_path, gemma_checkpoint.reference(num_experts=96))
     with Peak() as peak:
         model = load(folder, form)
@@ -284,6 +300,10 @@ def test_four_bits_and_a_full_cache_of_the_real_model_fit_18_gb() -> None:
     print({name: f"{size / 1e9:.2f} GB" for name, size in parts.items()})
     assert kv.nbytes == 8192 * 225_280
     assert sum(parts.values()) < 18e9
+
+    known = next(model for model in known_models() if model.name == "diffusiongemma")
+    assert known.parameters == pytest.approx(REAL.parameters, rel=0.005)
+    assert known.memory_bytes == pytest.approx(parts["weights"], rel=0.005)
 
 
 @pytest.mark.parametrize(
