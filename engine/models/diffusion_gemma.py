@@ -15,6 +15,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.models.base import KV, ModelSpec
 from engine.models.gemma_layers import AttentionShape, Embedding, Layer, SelfConditioning
@@ -79,7 +80,7 @@ class DiffusionGemmaConfig:
 
 
 class GemmaKV:
-    """Keys and values of one prompt, for each layer a pair [1, kv_heads, capacity, head_dim].
+    """Keys and values of one prompt: for each layer one buffer [2, kv_heads, capacity, head_dim].
 
     Sliding layers keep all of the prompt too, though they read only its end: what a ring has
     overwritten could not be rolled back.
@@ -88,10 +89,9 @@ class GemmaKV:
     def __init__(self, config: DiffusionGemmaConfig, device: torch.device, dtype: torch.dtype):
         self._shapes = config.shapes
         self._buffers = [
-            (empty, empty.clone())
+            torch.empty(2, shape.kv_heads, 0, shape.head_dim, device=device, dtype=dtype)
             for shape in self._shapes
-            for empty in [torch.empty(1, shape.kv_heads, 0, shape.head_dim, device=device, dtype=dtype)]
-        ]  # fmt: skip
+        ]
         self._capacity = 0
         self._length = 0
 
@@ -102,11 +102,7 @@ class GemmaKV:
     @property
     def nbytes(self) -> int:
         """Of the tokens held; the room behind them is not counted."""
-        return sum(
-            each[:, :, : self._length].numel() * each.element_size()
-            for pair in self._buffers
-            for each in pair
-        )
+        return sum(held[:, :, : self._length].nbytes for held in self._buffers)
 
     def truncate(self, length: int) -> None:
         if not 0 <= length <= self._length:
@@ -114,30 +110,26 @@ class GemmaKV:
         self._length = length
 
     def reserve(self, extra: int) -> None:
-        """Make room for `extra` tokens behind `length`, one layer after another."""
+        """Make room for `extra` tokens behind `length`, by copying one layer after another."""
         missing = self._length + extra - self._capacity
         if missing <= 0:
             return
-        self._capacity += -(-missing // KV_STEP) * KV_STEP
-        for index, pair in enumerate(self._buffers):
-            grown = tuple(
-                old.new_empty(1, old.shape[1], self._capacity, old.shape[3]) for old in pair
-            )
-            for new, old in zip(grown, pair, strict=True):
-                new[:, :, : self._length] = old[:, :, : self._length]
-            self._buffers[index] = grown[0], grown[1]
+        more = -(-missing // KV_STEP) * KV_STEP
+        self._capacity += more
+        for index, held in enumerate(self._buffers):
+            self._buffers[index] = functional.pad(held, (0, 0, 0, more))
 
     def first_seen(self, shape: AttentionShape) -> int:
         """The first token of the prompt that a row right behind it sees."""
         return 0 if shape.window is None else max(0, self._length - shape.window + 1)
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write what one layer made of the rows behind `length`, which stays until `advance`."""
-        first, end = self.first_seen(self._shapes[layer]), self._length + keys.shape[0]
-        for kept, new in zip(self._buffers[layer], (keys, values), strict=True):
-            kept[0, :, self._length : end] = new.transpose(0, 1)
-        kept_keys, kept_values = self._buffers[layer]
-        return kept_keys[:, :, first:end], kept_values[:, :, first:end]
+        """A `Remember`: write what one layer made of the rows behind `length`, which stays until
+        `advance`. Needs room that was reserved."""
+        held, first = self._buffers[layer], self.first_seen(self._shapes[layer])
+        end = self._length + keys.shape[0]
+        held[:, :, self._length : end] = torch.stack((keys, values)).transpose(1, 2)
+        return held[:1, :, first:end], held[1:, :, first:end]
 
     def advance(self, count: int) -> None:
         """Count `count` tokens, whose keys and values were appended in all layers."""
@@ -146,14 +138,12 @@ class GemmaKV:
     def beside(
         self, layer: int, keys: Tensor, values: Tensor, variants: int
     ) -> tuple[Tensor, Tensor]:
-        """What the rows of `variants` canvases see: the prompt, and each its own canvas. Every row
-        of a canvas sees the same part of the prompt, wherever it stands."""
-        first = self.first_seen(self._shapes[layer])
-        both = []
-        for kept, new in zip(self._buffers[layer], (keys, values), strict=True):
-            prompt = kept[:, :, first : self._length].expand(variants, -1, -1, -1)
-            own = new.view(variants, -1, *new.shape[1:]).transpose(1, 2)
-            both.append(torch.cat((prompt, own), 2))
+        """A `Remember` that writes nothing: the rows are of `variants` canvases, each of which sees
+        the prompt and itself. All rows see the same part of the prompt, wherever they stand."""
+        held, first = self._buffers[layer], self.first_seen(self._shapes[layer])
+        prompt = held[:, None, :, first : self._length].expand(-1, variants, -1, -1, -1)
+        own = torch.stack((keys, values)).view(2, variants, -1, *keys.shape[1:]).transpose(2, 3)
+        both = torch.cat((prompt, own), 3)
         return both[0], both[1]
 
 
