@@ -122,10 +122,8 @@ class PackedEmbedding(Packed):
     def mean(self, shares: Tensor) -> Tensor:
         """[Q, D] from probabilities [Q, V]."""
         shares = shares.to(self.dtype)
-        return sum(
-            (shares[:, some] @ self.whole(some) for some in self._blocks()),
-            start=shares.new_zeros(()),
-        )
+        parts = [torch.mm(shares[:, some], self.whole(some)) for some in self._blocks()]
+        return torch.stack(parts).sum(0, dtype=torch.float32).to(self.dtype)
 
     def _blocks(self) -> list[slice]:
         count = self.get_buffer("scale").shape[0]
