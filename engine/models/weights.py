@@ -133,11 +133,7 @@ class _Stored(Shards):
             form = self.form(stem)
             wanted = _shapes(stem, form, tuple(parameter.shape))
             if self.has_adapter(stem):
-                rank = (
-                    self.files[f"{stem}.lora_a.int8"]
-                    .get_slice(f"{stem}.lora_a.int8")
-                    .get_shape()[0]
-                )
+                rank = self.shape(f"{stem}.lora_a.int8")[0]
                 for side, size in zip(SIDES, reversed(parameter.shape), strict=True):
                     wanted |= _shapes(f"{stem}.{side}", "int8", (rank, size))
             for part, shape in wanted.items():
