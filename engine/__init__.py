@@ -9,6 +9,7 @@ from collections.abc import Callable
 from engine.config import EngineConfig
 from engine.diagnosis import Finding, diagnose
 from engine.models.catalog import KnownModel, known_models
+from engine.models.download import get_model
 from engine.request import (
     Cancelled,
     Draft,
@@ -46,6 +47,7 @@ __all__ = [
     "Stop",
     "Token",
     "diagnose",
+    "get_model",
     "known_models",
     "load",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Quantization = Literal["auto", "none", "int8"]
+Quantization = Literal["auto", "none", "int8", "fp8", "int4"]
 
 PROMPT_BUDGET = 8192
 """Tokens of prompt and canvas together, whatever the model could take."""
@@ -24,7 +24,8 @@ class EngineConfig:
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     quantization: Quantization = "auto"
-    """`auto`: int8 on a CPU that is faster for it, none on CUDA."""
+    """`auto`: the bundled model int8 on a CPU that is faster for it, none on CUDA; DiffusionGemma with
+    as many bits as fit the free memory. fp8 and int4 are for DiffusionGemma only."""
     threads: int | None = None
     """CPU threads for the model. None: torch decides."""
     max_steps: int | None = None

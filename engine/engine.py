@@ -343,8 +343,8 @@ class Engine:
         return logits
 
     def _right_anchor(self, suffix: str) -> list[int]:
-        if self._spec.order == "left_to_right":
-            return []  # it would not be looked at
+        if self._spec.order == "left_to_right" or self._spec.fills_with_eos:
+            return []  # it would not be looked at, or not be understood
         return right_anchor(suffix, self._tokenizer)
 
     def _bans(self, request: InfillRequest) -> Tensor:

@@ -1,7 +1,8 @@
 """How long is the gap? The length strategies, chosen by what the model was trained for.
 
 - delete slots (`spec.delete_id`): one canvas with more slots than needed; the rest is deleted.
-- left to right: a block of slots; the caller adds block after block until the model ends the text.
+- left to right, or a canvas filled with end-of-text (`spec.fills_with_eos`): a block of slots; the
+  caller adds block after block until the model ends the text.
 - several lengths (no delete token, any order): try each of `candidate_lengths` for one step, then
   take `best_length` of the scores.
 
@@ -66,7 +67,7 @@ def candidate_lengths(spec: ModelSpec, limit: int) -> tuple[int, ...]:
 
     One length only, `limit`, for a model that can end a gap by itself.
     """
-    if spec.delete_id is not None or spec.order == "left_to_right":
+    if spec.delete_id is not None or spec.order == "left_to_right" or spec.fills_with_eos:
         return (limit,)
     longest = min(limit, LENGTHS[-1])
     return (*(length for length in LENGTHS if length < longest), longest)

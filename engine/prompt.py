@@ -73,7 +73,8 @@ class PromptPieces:
         self._snippets = [
             (tokenizer.encode(snippet.text), len(snippet.text)) for snippet in request.snippets
         ]
-        self._start = [spec.bos_id if spec.bos_id is not None else spec.eos_ids[0]]
+        begin = [spec.bos_id if spec.bos_id is not None else spec.eos_ids[0]]
+        self._start = [] if spec.opening else begin
 
     def cut(self, room: int) -> Prompt:
         """The most useful `room` tokens, `left` included. `room` is at least 1."""
@@ -90,7 +91,8 @@ class PromptPieces:
                 continue
             snippets.append(ids)
             taken += len(ids) + len(self._joint)
-        head = before_prefix(self._spec, self._joint, self._path, snippets, suffix)
+        pieces = before_prefix(self._spec, self._joint, self._path, snippets, suffix)
+        head = [*self._spec.opening, *pieces, *self._spec.before_prefix]
         prefix, chars = fit_end(self._prefix, room - len(head) - len(self._start))
         whole = chars == self._prefix_chars
         ids = [*head, *(self._start if whole else []), *prefix][-room:] or self._start

@@ -1,6 +1,7 @@
 """Text to token ids and back: the only file that knows the `tokenizers` library.
 
-For byte-level BPE vocabularies. It knows no model, no budget and no prompt. Special tokens are ids
+For two kinds of BPE vocabulary: byte-level, as GPT-2's, and with byte fallback, as Gemma's, which
+writes `▁` for a space and `<0x0A>` for a byte without a token. It knows no model, no budget and no prompt. Special tokens are ids
 that only the engine puts into a sequence: no text is ever read as one, and none is written as text.
 """
 
@@ -20,9 +21,10 @@ from engine.request import EngineError
 SAFE_CUT = re.compile(r"(?<=\S)(?=\r?\n)")
 """Between a character that is no white space and a line break. The pre-tokenizers of byte-level BPE
 never match across such a place, nor look beyond it, so that text may be cut there and encoded in
-pieces with the same result."""
+pieces with the same result. With byte fallback nothing is cut before BPE, but no token spans it."""
 CUT_PROBE = "f(x);\n\n  };\r\n\tb = 1\n"
 """Newer vocabularies hold `;` and the line break in one token; those cannot be cut here."""
+BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 CACHED_CHUNKS = 16384
 CACHED_PREFIXES = 64
 LONGEST_CACHED = 1000
@@ -44,12 +46,27 @@ class Tokenizer:
         self._backend.encode_special_tokens = True
         self._cached = lru_cache(CACHED_CHUNKS)(self._encode)
         self._with_prefix = lru_cache(CACHED_PREFIXES)(self._find_prefix)
-        byte_level = isinstance(self._backend.decoder, tokenizers.decoders.ByteLevel)
-        if not byte_level or self._encode(CUT_PROBE) != tuple(self.encode(CUT_PROBE)):
+        self._byte_level = isinstance(self._backend.decoder, tokenizers.decoders.ByteLevel)
+        if not self._fits():
             raise EngineError(
-                f"The tokenizer {path} is not byte-level BPE with GPT-2's way of cutting text. "
-                "Use a model whose tokenizer is."
+                f"The tokenizer {path} is neither byte-level BPE with GPT-2's way of cutting text nor "
+                "BPE with byte fallback as Gemma's. Use a model whose tokenizer is."
             )
+
+    def _fits(self) -> bool:
+        """Whether ids are made and read back the way this class assumes."""
+        if not self._byte_level:
+            model = self._backend.model
+            if not (isinstance(model, tokenizers.models.BPE) and model.byte_fallback):
+                return False
+            if any(
+                b"\n" in text and SAFE_CUT.search(text.decode("utf-8", "replace"))
+                for text in self._bytes
+            ):
+                return False
+            if self.decode_bytes(self._encode(CUT_PROBE)) != CUT_PROBE.encode():
+                return False
+        return self._encode(CUT_PROBE) == tuple(self.encode(CUT_PROBE))
 
     @property
     def vocab_size(self) -> int:
@@ -126,15 +143,26 @@ class Tokenizer:
         added = self._backend.get_added_tokens_decoder()
         table = [b""] * (max(vocabulary.values()) + 1)
         for token, id_ in vocabulary.items():
-            if id_ not in added:
-                table[id_] = bytes(BYTE_OF_LETTER[letter] for letter in token)
-            elif not added[id_].special:
+            if id_ in added and added[id_].special:
+                continue
+            if not self._byte_level:
+                table[id_] = _fallback_bytes(token)
+            elif id_ in added:
                 table[id_] = token.encode()
+            else:
+                table[id_] = bytes(BYTE_OF_LETTER[letter] for letter in token)
         return table
 
     @cached_property
     def _sorted(self) -> list[tuple[bytes, int]]:
         return sorted((text, id_) for id_, text in enumerate(self._bytes) if text)
+
+
+def _fallback_bytes(token: str) -> bytes:
+    """What a token of a vocabulary with byte fallback stands for. Of the user's own `▁` is made a
+    space, as everywhere with these vocabularies."""
+    byte = BYTE_TOKEN.fullmatch(token)
+    return bytes([int(byte[1], 16)]) if byte else token.replace("▁", " ").encode()
 
 
 def _byte_of_letter() -> dict[str, int]:

@@ -63,6 +63,8 @@ def _run(arguments: argparse.Namespace) -> int:
         case "models":
             from infill_lsp.commands import models
 
+            if arguments.part == "get":
+                return models.get(arguments.name)
             return models.run(as_json=arguments.json)
         case "bench":
             from infill_lsp.commands import bench
@@ -156,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_engine(doctor)
     models = commands.add_parser("models", help="models that are known, and which are here")
     _add_json(models)
+    get = models.add_subparsers(dest="part", metavar="PART").add_parser("get", help="fetch a model")
+    get.add_argument("name", help="as `infill-lsp models` lists it")
     bench = commands.add_parser("bench", help="measure this machine: a table, then one JSON line")
     bench.add_argument("--repeats", type=_positive, default=9, help="runs behind each median")
     _add_engine(bench)

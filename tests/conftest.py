@@ -1,4 +1,4 @@
-"""For all tests: makes `fake_engine` importable, whichever way pytest was started."""
+"""For all tests: makes `fake_engine` and `gemma_checkpoint` importable, whichever way pytest was started."""
 
 import sys
 from pathlib import Path

@@ -42,6 +42,13 @@ class ModelSpec:
     """True: trained with the text after the gap standing before the text that precedes it."""
     separator_id: int | None = None
     """Stands before each piece of the prompt. None: pieces are joined by a blank line."""
+    fills_with_eos: bool = False
+    """True: trained to fill what a text leaves of the canvas with end-of-text, so a gap says itself
+    where it ends. Text after it would be foreign there: it stands in the prompt only."""
+    opening: tuple[int, ...] = ()
+    """Ids that every prompt begins with, in the place of `bos_id`."""
+    before_prefix: tuple[int, ...] = ()
+    """Ids between everything else and the text before the gap, which comes last."""
     path_id: int | None = None
     """Stands before the file's path, the prompt's first piece, where the model was trained with it."""
     licence: str = ""

@@ -1,11 +1,11 @@
-"""The table of known models, for whoever lists or chooses one. Standard library only, so that it
-can be read without waiting for torch.
-"""
+"""The table of known models, for whoever lists or chooses one. Read without waiting for torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that comes with the package."""
@@ -22,16 +22,21 @@ class KnownModel:
     download_bytes: int
     """What must be fetched before it can run; 0: nothing, it is bundled."""
     memory_bytes: int
-    """What it takes on the device, without the prompt's cache."""
+    """What it takes on the device, in the smallest form, without the prompt's cache."""
     source: str
     """Where its weights come from."""
-    path: Path | None
-    """Its folder. None: this version cannot load it yet."""
+    path: Path
+    """Its folder, which is there once the model is."""
 
     @property
     def available(self) -> bool:
         """Whether it can be loaded now."""
-        return self.path is not None and (self.path / "config.json").is_file()
+        return (self.path / "config.json").is_file()
+
+
+def models_folder() -> Path:
+    """Where fetched models are kept."""
+    return Path(platformdirs.user_data_dir("infill-lsp", appauthor=False)) / "models"
 
 
 def known_models() -> tuple[KnownModel, ...]:
@@ -52,9 +57,9 @@ def known_models() -> tuple[KnownModel, ...]:
             title="DiffusionGemma 26B-A4B",
             licence="Apache-2.0",
             parameters=25_200_000_000,
-            download_bytes=16_400_000_000,
-            memory_bytes=18_000_000_000,
+            download_bytes=51_600_000_000,
+            memory_bytes=16_100_000_000,
             source="google/diffusiongemma-26B-A4B-it",
-            path=None,
+            path=models_folder() / "diffusiongemma",
         ),
     )

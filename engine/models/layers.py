@@ -46,12 +46,16 @@ class Rotary(nn.Module):
 
     table: Tensor
 
-    def __init__(self, length: int, head_dim: int, base: float) -> None:
+    def __init__(self, length: int, head_dim: int, base: float, turning: int | None = None) -> None:
+        """turning: so many pairs, the quickest, turn, and the others stand still. None: all turn."""
         super().__init__()
         # On the CPU even while the model is being built on `meta`: no file holds this table.
         with torch.device("cpu"):
             powers = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
-            angles = torch.outer(torch.arange(length, dtype=torch.float32), base**-powers)
+            speeds = base**-powers
+            if turning is not None:
+                speeds[turning:] = 0.0
+            angles = torch.outer(torch.arange(length, dtype=torch.float32), speeds)
             cosine, sine = angles.cos(), angles.sin()
             # The first half's sign is in the table, so that turning needs no negation.
             table = torch.stack((torch.cat((cosine, cosine), -1), torch.cat((-sine, sine), -1)))

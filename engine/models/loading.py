@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import torch
 
 from engine.config import CANVAS_LIMIT, EngineConfig
 from engine.models.base import DenoisingModel
+from engine.models.block_llama import BlockLlama
 from engine.models.catalog import known_models
+from engine.models.diffusion_gemma import DiffusionGemma
+from engine.models.gemma_config import MODEL_TYPE, read_gemma_config
+from engine.models.gemma_prompt import with_template
+from engine.models.gemma_weights import load_diffusion_gemma
 from engine.models.pace import try_cpu
+from engine.models.packed import BITS, Form
 from engine.models.weights import load_block_llama
 from engine.request import EngineError, EngineInfo
 from engine.tokenizer import Tokenizer
 
+Progress = Callable[[float, str], None]
+
+MEMORY_SHARE = 0.85
+"""Of the free memory, what weights may take; the rest is for prompts and what a step computes."""
+
 
 def load_model(
-    config: EngineConfig, progress: Callable[[float, str], None] | None = None
+    config: EngineConfig, progress: Progress | None = None
 ) -> tuple[DenoisingModel, Tokenizer, EngineInfo]:
     """Find, check and load the model that `config` names; EngineError says what is wrong.
 
@@ -29,19 +43,10 @@ def load_model(
     device = find_device(config.device)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    if device.type == "cpu":
-        pace = try_cpu()
-        int8 = config.quantization == "int8" or (config.quantization == "auto" and pace.int8)
-        dtype = torch.float32 if int8 else pace.linears
-        cache_dtype = pace.attention
-    elif config.quantization == "int8":
-        raise EngineError("int8 is for the CPU only. Set the quantization to auto or none.")
-    else:
-        int8 = False
-        dtype = cache_dtype = torch.bfloat16
     tokenizer = Tokenizer(folder / "tokenizer.json")
+    load = _diffusion_gemma if is_diffusion_gemma(folder) else _block_llama
     try:
-        model = load_block_llama(folder, device, dtype, int8, cache_dtype, progress)
+        model, form = load(folder, device, config, tokenizer, progress)
     except torch.OutOfMemoryError as error:
         raise EngineError(
             f"The model does not fit into the memory of {device}. Set the device to cpu, or end "
@@ -56,7 +61,7 @@ def load_model(
     info = EngineInfo(
         model=model.spec.name,
         device=str(device),
-        dtype="int8" if int8 else str(dtype).removeprefix("torch."),
+        dtype=form,
         order=model.spec.order,
         licence=model.spec.licence,
         parameters=model.config.parameters,
@@ -68,16 +73,84 @@ def load_model(
     return model, tokenizer, info
 
 
+def _block_llama(
+    folder: Path, device: torch.device, config: EngineConfig, _: Tokenizer,
+    progress: Progress | None,
+) -> tuple[BlockLlama, str]:  # fmt: skip
+    """The model, and the name of the form its weights have."""
+    if config.quantization in ("fp8", "int4"):
+        raise EngineError(
+            f"{config.quantization} is for DiffusionGemma only. Set the quantization to auto or none."
+        )
+    if device.type == "cpu":
+        pace = try_cpu()
+        int8 = config.quantization == "int8" or (config.quantization == "auto" and pace.int8)
+        dtype = torch.float32 if int8 else pace.linears
+        cache_dtype = pace.attention
+    elif config.quantization == "int8":
+        raise EngineError("int8 is for the CPU only. Set the quantization to auto or none.")
+    else:
+        int8 = False
+        dtype = cache_dtype = torch.bfloat16
+    model = load_block_llama(folder, device, dtype, int8, cache_dtype, progress)
+    return model, "int8" if int8 else str(dtype).removeprefix("torch.")
+
+
+def _diffusion_gemma(
+    folder: Path, device: torch.device, config: EngineConfig, tokenizer: Tokenizer,
+    progress: Progress | None,
+) -> tuple[DiffusionGemma, str]:  # fmt: skip
+    """The same."""
+    shape = read_gemma_config(folder)
+    shape = replace(shape, spec=with_template(shape.spec, tokenizer))
+    dtype = try_cpu().linears if device.type == "cpu" else torch.bfloat16
+    form: Form | None
+    if config.quantization == "auto":
+        form = form_that_fits(shape.parameters, dtype, free_memory(device))
+    else:
+        form = None if config.quantization == "none" else config.quantization
+    model = load_diffusion_gemma(folder, shape, device, dtype, form, progress)
+    return model, form or str(dtype).removeprefix("torch.")
+
+
+def is_diffusion_gemma(folder: Path) -> bool:
+    """Whether `config.json` is transformers' for that model; what else it may be, or whether it can
+    be read at all, is for the others to say."""
+    try:
+        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(fields, dict) and fields.get("model_type") == MODEL_TYPE
+
+
+def form_that_fits(parameters: int, dtype: torch.dtype, free: int) -> Form | None:
+    """The form with most bits in which so many numbers fit `free` bytes; None: not packed at all.
+
+    The smallest where none fits: to be refused memory says more than to be refused by a guess.
+    """
+    room = free * MEMORY_SHARE * 8
+    if parameters * dtype.itemsize * 8 <= room:
+        return None
+    return "fp8" if parameters * BITS["fp8"] <= room else "int4"
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes."""
+    if device.type == "cpu":
+        return int(psutil.virtual_memory().available)
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
 def find_folder(name: str) -> Path:
     """The folder of a known model, or `name` itself where it is a folder with a `config.json`."""
     known = {model.name: model for model in known_models()}
     if name in known:
-        path = known[name].path
-        if path is None:
+        if not known[name].available and known[name].download_bytes:
             raise EngineError(
-                f"{known[name].title} cannot be loaded by this version yet. Use the bundled model."
+                f"{known[name].title} is not on this machine. Fetch it with `infill-lsp models get "
+                f"{name}`, or use the bundled model."
             )
-        return path
+        return known[name].path
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
         return folder

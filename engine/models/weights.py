@@ -20,19 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlama, BlockLlamaConfig
 from engine.models.quantize import Int8Embedding, quantize_linears
+from engine.models.shards import CURE, Shards
 from engine.request import EngineError
 
 ARCHITECTURE = "block_llama"
 SIDES = ("lora_a", "lora_b")
 GROUP = 32
 """Columns that share a scale and a minimum in `.q4`."""
-CURE = "Reinstall the program, or download the model again."
 
 Progress = Callable[[float, str], None]
 Adapters = Mapping[str, tuple[Tensor, Tensor]]
@@ -118,23 +117,12 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         return {name: stored.read(name) for name in stored.files}
 
 
-class _Stored:
-    """The tensors of all files of a folder, mapped and not yet read."""
+class _Stored(Shards):
+    """The tensors of a folder, in the forms that the module's text names."""
 
     def __init__(self, folder: Path, stack: ExitStack, adapted: bool = True) -> None:
-        self.folder = folder
+        super().__init__(folder, stack)
         self.adapted = adapted
-        self.files: dict[str, Any] = {}
-        paths = sorted(folder.glob("*.safetensors"))
-        if not paths:
-            raise EngineError(f"There are no weights (*.safetensors) in {folder}. {CURE}")
-        for path in paths:
-            try:
-                file = stack.enter_context(safe_open(path, framework="pt"))
-            except (SafetensorError, OSError) as error:
-                raise EngineError(f"{path} is damaged ({error}). {CURE}") from error
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                self.files[name] = file
 
     def check(self, model: nn.Module) -> None:
         """EngineError unless the stored tensors are exactly what `model` needs."""
@@ -145,34 +133,22 @@ class _Stored:
             form = self.form(stem)
             wanted = _shapes(stem, form, tuple(parameter.shape))
             if self.has_adapter(stem):
-                rank = (
-                    self.files[f"{stem}.lora_a.int8"]
-                    .get_slice(f"{stem}.lora_a.int8")
-                    .get_shape()[0]
-                )
+                rank = self.shape(f"{stem}.lora_a.int8")[0]
                 for side, size in zip(SIDES, reversed(parameter.shape), strict=True):
                     wanted |= _shapes(f"{stem}.{side}", "int8", (rank, size))
             for part, shape in wanted.items():
                 unexpected.discard(part)
                 if part not in self.files:
                     problems.append(f"missing {part}")
-                elif (found := tuple(self.files[part].get_slice(part).get_shape())) != shape:
+                elif (found := self.shape(part)) != shape:
                     problems.append(f"{part} is {list(found)}, not {list(shape)}")
         problems += [f"unexpected {name}" for name in sorted(unexpected)]
         if problems:
-            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-            raise EngineError(
-                f"The weights in {self.folder} do not fit: {', '.join(problems[:5])}{more}. {CURE}"
-            )
+            raise self.misfit(problems)
 
     def form(self, stem: str) -> str:
         """How the matrix is stored: `q4`, `int8` or `weight`."""
         return next((form for form in ("q4", "int8") if f"{stem}.{form}" in self.files), "weight")
-
-    def read(self, name: str) -> Tensor:
-        tensor: Tensor = self.files[name].get_tensor(name)
-        # A tensor that still pointed into the mapping would keep all of the file in memory.
-        return tensor.clone()
 
     def has_adapter(self, stem: str) -> bool:
         return f"{stem}.{SIDES[0]}.int8" in self.files

@@ -1,4 +1,4 @@
-"""`infill-lsp models`: the models that are known, and which of them are here."""
+"""`infill-lsp models`: the models that are known, which of them are here, and fetching one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run(*, as_json: bool) -> int:
     known = engine.known_models()
     if as_json:
         rows = [
-            {**asdict(model), "path": str(model.path or ""), "available": model.available}
+            {**asdict(model), "path": str(model.path), "available": model.available}
             for model in known
         ]
         print(json.dumps(rows))
@@ -35,6 +35,12 @@ def run(*, as_json: bool) -> int:
             "yes" if model.available else "no",
         )
     Console(highlight=False).print(table)
+    return 0
+
+
+def get(name: str) -> int:
+    """Fetch one model; says what it is, how large, and under which licence, before it does."""
+    engine.get_model(name, lambda line: print(line, flush=True))
     return 0
 
 

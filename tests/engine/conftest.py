@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import gemma_checkpoint
 import pytest
 import torch
 
@@ -114,3 +117,15 @@ def byte_tokenizer() -> ByteTokenizer:
 def bundled() -> tuple[DenoisingModel, Tokenizer, EngineInfo]:
     """The model that comes with the package, as a CPU user gets it."""
     return load_model(EngineConfig(device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def gemma_reference() -> Any:
+    """transformers' own DiffusionGemma, small and random."""
+    return gemma_checkpoint.reference()
+
+
+@pytest.fixture(scope="session")
+def gemma_folder(gemma_reference: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What it wrote, with a tokenizer. Not to be changed."""
+    return gemma_checkpoint.write(tmp_path_factory.mktemp("gemma"), gemma_reference)

@@ -26,6 +26,7 @@ DELETES = ModelSpec(
 )
 CAUSAL = replace(DELETES, order="left_to_right", delete_id=None)
 UNIFORM = replace(DELETES, noise="uniform", mask_id=None, delete_id=None)
+CLOSES = replace(UNIFORM, fills_with_eos=True)
 
 
 @given(st.integers(0, CANVAS_LIMIT))
@@ -81,6 +82,7 @@ def test_anchors_that_leave_no_room() -> None:
 def test_candidate_lengths() -> None:
     assert candidate_lengths(DELETES, 40) == (40,)
     assert candidate_lengths(CAUSAL, 16) == (16,)
+    assert candidate_lengths(CLOSES, 64) == (64,)
     assert candidate_lengths(UNIFORM, 200) == (4, 8, 16, 32, 64)
     assert candidate_lengths(UNIFORM, 20) == (4, 8, 16, 20)
     assert candidate_lengths(UNIFORM, 16) == (4, 8, 16)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from engine.models.catalog import BUNDLED
 from engine.request import EngineError
@@ -168,6 +168,79 @@ def test_a_vocabulary_that_joins_semicolon_and_line_break_is_refused(tmp_path: P
     backend.decoder = decoders.ByteLevel()
     backend.save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(EngineError, match="GPT-2"):
+        Tokenizer(tmp_path / "tokenizer.json")
+
+
+def fallback(extra: dict[str, int], merges: list[tuple[str, str]]) -> Backend:
+    """A small vocabulary of Gemma's kind, and some more tokens."""
+    tokens = [
+        *(f"<0x{byte:02X}>" for byte in range(256)),
+        "▁",
+        "▁▁",
+        "\n",
+        "\n\n",
+        ";",
+        "a",
+        "b",
+        "ab",
+    ]
+    vocabulary = {token: index for index, token in enumerate(tokens)} | extra
+    joins = [("▁", "▁"), ("\n", "\n"), ("a", "b"), *merges]
+    backend = Backend(models.BPE(vocab=vocabulary, merges=joins, byte_fallback=True))
+    backend.normalizer = normalizers.Replace(" ", "▁")
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback()])
+    backend.add_special_tokens(["<eos>"])
+    return backend
+
+
+@pytest.fixture(scope="module")
+def gemma_like(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    path = tmp_path_factory.mktemp("gemma-like") / "tokenizer.json"
+    fallback({}, []).save(str(path))
+    return Tokenizer(path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CODE)
+def test_a_vocabulary_with_byte_fallback_loses_nothing(text: str) -> None:
+    text = text.replace("▁", "_")
+    ids = GEMMA_LIKE.encode(text)
+    assert GEMMA_LIKE.decode_bytes(ids) == text.encode()
+    assert ids == list(GEMMA_LIKE._encode(text))  # in chunks as in one piece
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _gemma_like(gemma_like: Tokenizer) -> None:
+    """Hypothesis refuses function-scoped fixtures; this one is shared by all its examples."""
+    global GEMMA_LIKE
+    GEMMA_LIKE = gemma_like
+
+
+GEMMA_LIKE: Tokenizer
+
+
+def test_bytes_and_specials_of_a_vocabulary_with_byte_fallback(gemma_like: Tokenizer) -> None:
+    assert gemma_like.token_bytes(0x0A) == b"\n"
+    assert gemma_like.decode(gemma_like.encode("  ab\n\n日")) == "  ab\n\n日"
+    eos = gemma_like.id_of("<eos>")
+    assert eos is not None
+    assert gemma_like.token_bytes(eos) == b""
+    assert eos not in gemma_like.encode("<eos>")
+    assert 0x0A in gemma_like.newline_ids
+    assert set(gemma_like.ids_with_prefix(b" ")) == {
+        gemma_like.id_of(token) for token in ("<0x20>", "▁", "▁▁")
+    }
+
+
+def test_a_token_across_the_place_of_a_cut_is_refused(tmp_path: Path) -> None:
+    fallback({";\n": 264}, [(";", "\n")]).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(EngineError, match="byte fallback"):
+        Tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_another_kind_of_vocabulary_is_refused(tmp_path: Path) -> None:
+    Backend(models.WordLevel({"a": 0}, "a")).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(EngineError, match="byte fallback"):
         Tokenizer(tmp_path / "tokenizer.json")
 
 

@@ -193,8 +193,11 @@ def test_an_unknown_model_lists_the_known() -> None:
         find_folder("gpt-9")
 
 
-def test_a_known_model_that_cannot_be_loaded_yet_says_so() -> None:
-    with pytest.raises(EngineError, match=r"DiffusionGemma.*yet"):
+def test_a_known_model_that_is_not_here_says_how_to_fetch_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("engine.models.catalog.models_folder", lambda: tmp_path)
+    with pytest.raises(EngineError, match=r"DiffusionGemma.*infill-lsp models get diffusiongemma"):
         load_model(EngineConfig(model="diffusiongemma"))
     assert [model.name for model in known_models() if not model.available] == ["diffusiongemma"]
 

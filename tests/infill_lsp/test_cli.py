@@ -199,6 +199,13 @@ def test_models_lists_the_bundled_one(capsys: pytest.CaptureFixture[str]) -> Non
     assert "diffusiongemma" in capsys.readouterr().out
 
 
+def test_models_get_says_where_the_model_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "get", "bundled"]) == 0
+    assert "bundled" in capsys.readouterr().out
+    assert main(["models", "get", "gpt-9"]) == 3
+    assert "Known are bundled, diffusiongemma" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_the_excerpt_numbers_lines_and_marks_the_touched_ones(newline: str) -> None:
     text = "".join(f"line {number}{newline}" for number in range(1, 21))
