@@ -1,11 +1,12 @@
 #!/bin/bash
-# Install Neovim 0.12 from Debian's testing suite into a folder of its own: install_neovim.sh FOLDER
+# Install a Debian suite's Neovim into a folder of its own: install_neovim.sh FOLDER SUITE
+# (trixie has 0.10, forky 0.12).
 # The system stays as it is; no root rights are used. Needs apt, dpkg and curl's certificates, as any
 # Debian has. Prints the path of the nvim program on its last line.
 set -euo pipefail
-suite=forky
 
-[ $# -eq 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
+[ $# -eq 2 ] || { echo "usage: $0 FOLDER SUITE" >&2; exit 2; }
+suite=$2
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 root=$folder/root
@@ -15,7 +16,7 @@ if [ -x "$program" ]; then echo "$program"; exit 0; fi
 # The mirror that this system uses for its own packages.
 mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
     grep -v security | head -n 1 | tr -d ' ') || true
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt; install Neovim 0.12 yourself and set NVIM" >&2; exit 1; }
+[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt; install Neovim yourself and set NVIM" >&2; exit 1; }
 
 apt=$folder/apt
 mkdir -p "$root" "$apt"/etc/apt/{apt.conf.d,preferences.d} "$apt"/var/lib/{dpkg,apt/lists/partial} \
