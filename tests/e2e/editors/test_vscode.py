@@ -9,101 +9,130 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sessions import ROOT, SERVER
 
 HERE = Path(__file__).parent
 EXTENSION = ROOT / "editors" / "vscode"
-QUIET = {
+SETTINGS = {
     "workbench.startupEditor": "none",
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
     "telemetry.telemetryLevel": "off",
     "chat.disableAIFeatures": True,
     "editor.inlineSuggest.enabled": True,
     "editor.quickSuggestions": {"other": "off"},
+    "infill.model": json.dumps({"answer": "otal = a + b"}),
 }
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(400)]
 
 
-@pytest.fixture
-def code_server(request: pytest.FixtureRequest) -> Path:
-    """The folder that code-server was installed into, once, in pytest's cache."""
-    folder = request.config.cache.mkdir("code-server")
-    subprocess.run([HERE / "install_code_server.sh", folder, sys.executable], check=True)
-    return Path(folder)
+class CodeServer:
+    """VS Code in a browser, with the extension, in a folder of its own."""
+
+    def __init__(self, installed: Path, folder: Path, chromium: str) -> None:
+        self.folder = folder
+        self._chromium = chromium
+        self._node = str(installed / "bin" / "node")
+        self._program = str(installed / "code-server" / "out" / "node" / "entry.js")
+        self._driver = str(installed / "package.json")
+        places = os.environ["PATH"].split(os.pathsep)
+        without = [place for place in places if not (Path(place) / "infill-lsp").exists()]
+        self._environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(installed / "bin"), *without]),
+            "HOME": str(folder),
+            "EXTENSIONS_GALLERY": "{}",
+        }
+        (folder / "workspace").mkdir()
+        self.file = folder / "workspace" / "a.py"
+        self.file.write_text("def add(a, b):\n    \n\n\nprint(add(1, 2))\n")
+        self.settings = folder / "data" / "User" / "settings.json"
+        self.settings.parent.mkdir(parents=True)
+        self._add_extension()
+
+    def _add_extension(self) -> None:
+        if not (EXTENSION / "node_modules").exists():
+            self._run("npm", "ci", "--silent")
+        packaged = str(self.folder / "infill-lsp.vsix")
+        self._run("npm", "run", "--silent", "package", "--", "--out", packaged)
+        folders = ["--user-data-dir", str(self.folder / "data")]
+        folders += ["--extensions-dir", str(self.folder / "extensions")]
+        self._run(self._node, self._program, *folders, "--install-extension", packaged)
+
+    def _run(self, *command: str) -> None:
+        subprocess.run(command, check=True, cwd=EXTENSION, env=self._environment, timeout=300)
+
+    def drive(self, scenario: str, *, server: Path | None = None, source: str = "") -> None:
+        """Do what `drive_vscode.mjs` has under this name, without a network.
+
+        server: the program in the settings. source: what is given to pip.
+        """
+        self.settings.write_text(json.dumps(SETTINGS))
+        if server is not None:
+            # A browser is not on the machine: a machine's own settings have their own file.
+            machine = self.folder / "data" / "Machine" / "settings.json"
+            machine.parent.mkdir(exist_ok=True)
+            machine.write_text(json.dumps({"infill-lsp.path": str(server)}))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        given = {
+            "scenario": scenario,
+            "node": self._node,
+            "codeServer": self._program,
+            "chromium": self._chromium,
+            "driver": self._driver,
+            "folder": str(self.folder),
+            "port": port,
+            "source": source,
+        }
+        drive = shlex.join([self._node, str(HERE / "drive_vscode.mjs"), json.dumps(given)])
+        alone = f"ip link set lo up && exec {drive}"
+        self._run("unshare", "--map-root-user", "--net", "sh", "-c", alone)
 
 
 @pytest.fixture
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
+def code_server(request: pytest.FixtureRequest, tmp_path: Path) -> CodeServer:
+    """code-server is installed once, into pytest's cache; Chromium must be there."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
         pytest.skip("needs Chromium")
-    return found
+    installed = Path(request.config.cache.mkdir("code-server"))
+    subprocess.run([HERE / "install_code_server.sh", installed, sys.executable], check=True)
+    return CodeServer(installed, tmp_path, chromium)
 
 
-def test_ghost_text_is_accepted_and_the_menu_works(
-    code_server: Path, chromium: str, tmp_path: Path
-) -> None:
-    node, program = code_server / "bin" / "node", code_server / "code-server/out/node/entry.js"
-    environment = {
-        **os.environ,
-        "PATH": f"{code_server / 'bin'}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "EXTENSIONS_GALLERY": "{}",
-    }
-    workspace, data, extensions = (tmp_path / name for name in ("workspace", "data", "extensions"))
-    workspace.mkdir()
-    (workspace / "a.py").write_text("def add(a, b):\n    \n\n\nprint(add(1, 2))\n")
-    server = tmp_path / "server"
-    server.write_text(f"#!/bin/sh\nexec {shlex.join([*SERVER, '--stdio'])}\n")
+def test_ghost_text_menu_and_a_server_that_dies(code_server: CodeServer) -> None:
+    server = code_server.folder / "server"
+    remember = f"echo $$ > {shlex.quote(str(code_server.folder / 'server.pid'))}"
+    server.write_text(f"#!/bin/sh\n{remember}\nexec {shlex.join([*SERVER, '--stdio'])}\n")
     server.chmod(0o755)
-    (data / "User").mkdir(parents=True)
-    settings = {
-        **QUIET,
-        "infill-lsp.path": str(server),
-        "infill.model": json.dumps({"answer": "otal = a + b"}),
-    }
-    (data / "User" / "settings.json").write_text(json.dumps(settings))
-
-    if not (EXTENSION / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--silent"], check=True, cwd=EXTENSION, env=environment)
-    packaged = tmp_path / "infill-lsp.vsix"
-    package = ["npm", "run", "--silent", "package", "--", "--out", packaged]
-    subprocess.run(package, check=True, cwd=EXTENSION, env=environment)
-    folders = ["--user-data-dir", data, "--extensions-dir", extensions]
-    install = [node, program, *folders, "--install-extension", packaged]
-    subprocess.run(install, check=True, env=environment)
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    given = {
-        "node": str(node),
-        "codeServer": str(program),
-        "chromium": chromium,
-        "driver": str(code_server / "package.json"),
-        "data": str(data),
-        "extensions": str(extensions),
-        "workspace": str(workspace),
-        "port": port,
-    }
-    drive = shlex.join([str(node), str(HERE / "drive_vscode.mjs"), json.dumps(given)])
-    alone = [
-        "unshare",
-        "--map-root-user",
-        "--net",
-        "sh",
-        "-c",
-        f"ip link set lo up && exec {drive}",
-    ]
-    driven = subprocess.run(
-        alone, check=True, env=environment, stdout=subprocess.PIPE, text=True, timeout=300
-    )
-    seen: dict[str, Any] = json.loads(driven.stdout.splitlines()[-1])
-
-    assert (workspace / "a.py").read_text().splitlines()[1] == "    total = a + b"
-    assert seen["hosts"] == []
-    chosen = json.loads((data / "User" / "settings.json").read_text())
+    code_server.drive("use", server=server)
+    assert code_server.file.read_text().splitlines()[1] == "    total = a + b"
+    chosen = json.loads(code_server.settings.read_text())
     assert chosen["infill.disabledLanguages"] == ["python"]
+
+
+def test_the_server_is_installed_when_there_is_none(code_server: CodeServer) -> None:
+    code_server.drive("install", source=str(wheel(code_server.folder)))
+
+
+def wheel(folder: Path) -> Path:
+    """A wheel whose program `infill-lsp` is the server with the fake engine."""
+    command = [*SERVER, "--stdio"]
+    about = "infill_lsp-0.dist-info"
+    files = {
+        "fake_infill_lsp.py": f"import os\ndef main(): os.execv({command[0]!r}, {command!r})\n",
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: infill-lsp\nVersion: 0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/entry_points.txt": "[console_scripts]\ninfill-lsp = fake_infill_lsp:main\n",
+        f"{about}/RECORD": "",
+    }
+    path = folder / "infill_lsp-0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
