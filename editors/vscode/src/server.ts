@@ -42,8 +42,8 @@ export async function findServer(storage: vscode.Uri): Promise<string | undefine
 export async function install(storage: vscode.Uri, log: vscode.LogOutputChannel): Promise<boolean> {
   const source = await vscode.window.showInputBox({
     title: "Install infill-lsp",
-    prompt: "What pip installs: a package's name, a wheel, or a folder with the source",
-    value: "infill-lsp",
+    prompt: "What pip installs: the folder with infill-lsp's source, or its wheel",
+    placeHolder: "/path/to/infill-lsp",
   });
   if (!source) return false;
   return vscode.window.withProgress(

@@ -17,6 +17,7 @@ function M.start(cmd, settings, shower)
     name = NAME,
     cmd = cmd,
     settings = { infill = settings },
+    init_options = { infill = settings },
     capabilities = shower.capabilities,
     on_attach = shower.attach,
     handlers = {
