@@ -11,6 +11,7 @@ import pytest
 from neovim import Neovim
 from sessions import SERVER
 
+SCRIPT = {"journal", "steps", "step_seconds"}
 ANSWER = "total = a + b\n    return total"
 
 pytestmark = [
@@ -22,8 +23,8 @@ pytestmark = [
 
 def started(start: Any, answer: str | list[str] = ANSWER, **settings: Any) -> Neovim:
     """A Neovim with the plugin whose server is ready, in insert mode where a body is missing."""
-    journal = settings.pop("journal", None)
-    model = json.dumps({"answer": answer, "journal": journal})
+    script = {name: settings.pop(name) for name in SCRIPT & settings.keys()}
+    model = json.dumps({"answer": answer, **script})
     neovim: Neovim = start([*SERVER, "--stdio"], {"model": model, **settings}, plugin=True)
     neovim.wait(lambda _: status(neovim) == "infill: fake on cpu")
     neovim.keys("jA")
@@ -122,6 +123,17 @@ def test_what_no_longer_fits_is_not_inserted(start: Any) -> None:
     neovim.wait(lambda report: "tx" in report["lines"][1])
     time.sleep(0.5)
     assert neovim.report()["lines"][1].rstrip() == "    tx"
+    neovim.quit()
+
+
+def test_ten_keys_a_second_go_undisturbed(start: Any) -> None:
+    """The engine is slower than the keys; in the end there is what was typed, and what fits it."""
+    neovim = started(start, "a + b", steps=8, step_seconds=0.05)
+    typed = "result = compute(first, second) or "
+    for letter in typed:
+        neovim.keys(letter)
+        time.sleep(0.07)
+    shows(neovim, "    " + typed, "a + b")
     neovim.quit()
 
 

@@ -111,19 +111,20 @@ local function ask(kind)
 end
 
 local function moved()
-  draw()
-  if not shown() then
-    forget()
-    timer:start(
-      DEBOUNCE_MS,
-      0,
-      vim.schedule_wrap(function()
-        if vim.startswith(api.nvim_get_mode().mode, 'i') then
-          ask(AUTOMATIC)
-        end
-      end)
-    )
+  if shown() then
+    draw()
+    return
   end
+  forget()
+  timer:start(
+    DEBOUNCE_MS,
+    0,
+    vim.schedule_wrap(function()
+      if vim.startswith(api.nvim_get_mode().mode, 'i') then
+        ask(AUTOMATIC)
+      end
+    end)
+  )
 end
 
 function M.attach(_, buffer)

@@ -5,6 +5,9 @@ local server = require('infill.server')
 
 local M = {}
 
+-- Who shows the text: Neovim itself or `infill.ghost`.
+local view
+
 ---@class infill.Options
 ---@field cmd? string[] the server's command
 ---@field settings? table the section `infill`, e.g. `{ deadlineMs = 800 }`
@@ -13,8 +16,8 @@ local M = {}
 ---@param options? infill.Options
 function M.setup(options)
   options = options or {}
-  M.client = require(vim.lsp.inline_completion and 'infill.builtin' or 'infill.ghost')
-  server.start(options.cmd or { 'infill-lsp' }, options.settings or {}, M.client)
+  view = require(vim.lsp.inline_completion and 'infill.builtin' or 'infill.ghost')
+  server.start(options.cmd or { 'infill-lsp' }, options.settings or {}, view)
   if options.keymaps ~= false then
     require('infill.keys').map(options.keymaps or {})
   end
@@ -28,30 +31,30 @@ end
 
 ---@return boolean
 function M.accept()
-  return M.client.accept('all')
+  return view.accept('all')
 end
 
 ---@return boolean
 function M.accept_word()
-  return M.client.accept('word')
+  return view.accept('word')
 end
 
 ---@return boolean
 function M.accept_line()
-  return M.client.accept('line')
+  return view.accept('line')
 end
 
 function M.next()
-  M.client.select(1)
+  view.select(1)
 end
 
 function M.previous()
-  M.client.select(-1)
+  view.select(-1)
 end
 
 --- Ask for suggestions now, also where none come by themselves: several, with more time.
 function M.trigger()
-  M.client.trigger()
+  view.trigger()
 end
 
 ---@param minutes? number 60 when not given; 0 ends it
