@@ -4,7 +4,7 @@
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
 
-import { findServer, install } from "./server";
+import { DOCUMENTS, execute, findServer, install } from "./server";
 import { Status, StatusBar } from "./status";
 
 let client: LanguageClient | undefined;
@@ -22,7 +22,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     bar,
     command("menu", () => bar.menu(client?.state === State.Running)),
     command("restart", () => start(context)),
-    command("log", () => log.show()),
+    command("log", () => log.show(true)),
     command("doctor", () => doctor(context)),
     command("install", () => installAndStart(context)),
     vscode.workspace.onDidChangeConfiguration((change) => {
@@ -38,7 +38,8 @@ export async function deactivate(): Promise<void> {
 
 /** Start the server in place of the one before. Never two at once. */
 function start(context: vscode.ExtensionContext): Promise<void> {
-  starting = starting.then(() => startNow(context));
+  const run = () => startNow(context);
+  starting = starting.then(run, run);
   return starting;
 }
 
@@ -59,7 +60,7 @@ async function startNow(context: vscode.ExtensionContext): Promise<void> {
     "infill-lsp",
     { command: program, args: [] },
     {
-      documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
+      documentSelector: DOCUMENTS,
       outputChannel: log,
       initializationOptions: { infill: vscode.workspace.getConfiguration("infill") },
     },
@@ -96,7 +97,7 @@ async function installAndStart(context: vscode.ExtensionContext): Promise<void> 
     if (await install(context.globalStorageUri, log)) await start(context);
   } catch (error) {
     const chosen = await vscode.window.showErrorMessage(`infill-lsp: ${error}`, "Show the Log");
-    if (chosen) log.show();
+    if (chosen) log.show(true);
   }
 }
 
@@ -105,7 +106,6 @@ async function doctor(context: vscode.ExtensionContext): Promise<void> {
   if (!program) return offerToInstall();
   const settings = vscode.workspace.getConfiguration("infill");
   const options = ["model", "device"].flatMap((name) => [`--${name}`, String(settings.get(name))]);
-  vscode.window
-    .createTerminal({ name: "infill-lsp doctor", shellPath: program, shellArgs: ["doctor", ...options] })
-    .show();
+  log.show(true);
+  await execute(program, ["doctor", ...options], log).catch((error: unknown) => log.error(String(error)));
 }

@@ -5,6 +5,9 @@ import { access, constants } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import * as vscode from "vscode";
 
+/** What the server is asked about. */
+export const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }];
+
 const WINDOWS = process.platform === "win32";
 const PROGRAM = WINDOWS ? "infill-lsp.exe" : "infill-lsp";
 const PROGRAMS = WINDOWS ? "Scripts" : "bin";
@@ -96,7 +99,7 @@ async function newEnoughPython(log: vscode.LogOutputChannel): Promise<string> {
 }
 
 /** Run a program to its end; what it says goes to the log. */
-function execute(
+export function execute(
   program: string,
   rest: string[],
   log: vscode.LogOutputChannel,

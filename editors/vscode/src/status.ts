@@ -2,6 +2,8 @@
 
 import * as vscode from "vscode";
 
+import { DOCUMENTS } from "./server";
+
 export interface Status {
   kind: "Normal" | "Warning" | "Error" | "Inactive";
   message: string;
@@ -73,8 +75,9 @@ const INSTALL: Choice = {
 
 /** Switch the active editor's language off, or on again. */
 function language(): Choice[] {
-  const id = vscode.window.activeTextEditor?.document.languageId;
-  if (!id) return [];
+  const document = vscode.window.activeTextEditor?.document;
+  if (!document || !vscode.languages.match(DOCUMENTS, document)) return []; // e.g. the log
+  const id = document.languageId;
   const settings = vscode.workspace.getConfiguration("infill");
   const off = settings.get<string[]>("disabledLanguages", []);
   const isOff = off.includes(id);

@@ -2,7 +2,7 @@
 // The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, port, source }.
 
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -17,7 +17,7 @@ async function until(what, check) {
   }
 }
 
-/** Ghost text, its parts, the menu, and a server that dies. */
+/** Ghost text, a part of it, the menu, and a server that dies. */
 async function use(page) {
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
@@ -33,6 +33,11 @@ async function use(page) {
 
   await choose(page, "Snooze 5 minutes");
   await reason(page, "snoozed for 5 minutes");
+
+  await choose(page, "Doctor");
+  // The log stays empty here: it is written by a part of VS Code that has to be compiled.
+  await page.locator(".output-view").waitFor();
+  await until("the doctor does not run", () => existsSync(`${given.folder}/doctor`));
 
   const first = serverId();
   process.kill(first);

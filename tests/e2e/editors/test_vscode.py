@@ -107,11 +107,16 @@ def code_server(request: pytest.FixtureRequest, tmp_path: Path) -> CodeServer:
 
 def test_ghost_text_menu_and_a_server_that_dies(code_server: CodeServer) -> None:
     server = code_server.folder / "server"
-    remember = f"echo $$ > {shlex.quote(str(code_server.folder / 'server.pid'))}"
-    server.write_text(f"#!/bin/sh\n{remember}\nexec {shlex.join([*SERVER, '--stdio'])}\n")
+    server.write_text(
+        f"#!/bin/sh\ncd {shlex.quote(str(code_server.folder))}\n"
+        'if [ "$1" = doctor ]; then echo "$@" > doctor; exit; fi\n'
+        "echo $$ > server.pid\n"
+        f"exec {shlex.join([*SERVER, '--stdio'])}\n"
+    )
     server.chmod(0o755)
     code_server.drive("use", server=server)
     assert code_server.file.read_text().splitlines()[1] == "    total = a + b"
+    assert (code_server.folder / "doctor").read_text().endswith(" --device auto\n")
     chosen = json.loads(code_server.settings.read_text())
     assert chosen["infill.disabledLanguages"] == ["python"]
 
