@@ -54,10 +54,10 @@ def _completion_item(
     # Completion menus match the item against the whole word before the cursor.
     start = _word_start(snapshot.text, suggestion.start)
     text = snapshot.text[start : suggestion.start] + suggestion.text
-    several = "\n" in text or "\r" in text
     return types.CompletionItem(
         label=_label(text),
-        kind=types.CompletionItemKind.Snippet if several else types.CompletionItemKind.Text,
+        # Never Snippet: Helix would read the text as one, and indent it again.
+        kind=types.CompletionItemKind.Text,
         detail="infill",
         documentation=_documentation(text, snapshot.language_id) if markdown else text,
         sort_text=f"{rank:04}",

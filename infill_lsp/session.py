@@ -225,20 +225,21 @@ class InfillServer(LanguageServer):
         if not (window and window.work_done_progress):
             return
         token = f"infill-loading-{id(asyncio.current_task())}"
-        try:
-            await self.work_done_progress.create_async(token)
-        except JsonRpcException:
-            return
         begin = types.WorkDoneProgressBegin(
             title="infill", message="loading the model", percentage=0
         )
-        self.work_done_progress.begin(token, begin)
-        self._progress_token = token
         try:
+            await self.work_done_progress.create_async(token)
+            self.work_done_progress.begin(token, begin)
+            self._progress_token = token
             await asyncio.Event().wait()
-        finally:
+        except JsonRpcException:
+            return
+        except asyncio.CancelledError:
+            # Also without a beginning: Helix turns its wheel from the creation on.
             self._progress_token = None
             self.work_done_progress.end(token, types.WorkDoneProgressEnd())
+            raise
 
     def _engine_ready(self, info: EngineInfo) -> None:
         self.completer.well = Status("Normal", f"{info.model} on {info.device}")

@@ -9,6 +9,7 @@ import re
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from engine.train import ablation
 from infill_lsp import cli, settings
@@ -17,22 +18,59 @@ ROOT = Path(__file__).parent.parent
 TOP = ("engine", "infill_lsp", "editors", "tests", "fixtures")
 README = (ROOT / "README.md").read_text("utf-8")
 MEASURED = ROOT / "fixtures" / "measured"
+JSON_TYPES = {
+    bool: {"type": "boolean"},
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    int | None: {"type": ["integer", "null"]},
+    tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
+}
 
 
-def settings_table() -> str:
-    """The README's table, from the dataclass and the docstring under each field."""
+def settings_texts() -> dict[str, str]:
+    """The docstring under each field of the dataclass."""
     body = ast.parse(inspect.getsource(settings.Settings)).body[0].body  # type: ignore[attr-defined]
-    texts = {
+    return {
         field.target.id: " ".join(docstring.value.value.split())
         for field, docstring in pairwise(body)
         if isinstance(field, ast.AnnAssign)
     }
+
+
+def settings_table() -> str:
+    """The README's table."""
+    texts = settings_texts()
     rows = ["| setting | default | |", "|---|---|---|"]
     for field in fields(settings.Settings):
-        default = getattr(settings.Settings(), field.name)
-        shown = json.dumps(list(default) if isinstance(default, tuple) else default)
+        shown = json.dumps(default(field.name))
         rows.append(f"| `{settings.wire_name(field.name)}` | `{shown}` | {texts[field.name]} |")
     return "\n".join(rows)
+
+
+def vscode_settings() -> dict[str, object]:
+    """The properties of the section `infill` in VS Code's package.json."""
+    texts, kinds = settings_texts(), get_type_hints(settings.Settings)
+    properties: dict[str, object] = {}
+    for field in fields(settings.Settings):
+        kind = kinds[field.name]
+        limits = {"least": "minimum", "most": "maximum"}
+        properties[f"{settings.SECTION}.{settings.wire_name(field.name)}"] = {
+            **(
+                {"type": "string", "enum": list(get_args(kind))}
+                if get_origin(kind) is Literal
+                else JSON_TYPES[kind]
+            ),
+            **{limits[name]: value for name, value in field.metadata.items()},
+            "default": default(field.name),
+            "markdownDescription": texts[field.name],
+        }
+    return properties
+
+
+def default(name: str) -> object:
+    """A setting's default, as JSON has it."""
+    value = getattr(settings.Settings(), name)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def measured() -> str:
@@ -77,6 +115,15 @@ def test_the_log_of_experiments_is_what_the_runs_said() -> None:
 
 def test_the_table_of_settings_is_the_dataclass() -> None:
     assert settings_table() in README, f"put this into README.md:\n{settings_table()}"
+
+
+def test_the_settings_of_vscode_are_the_dataclass() -> None:
+    package = json.loads((ROOT / "editors" / "vscode" / "package.json").read_text("utf-8"))
+    sections = {entry["title"]: entry for entry in package["contributes"]["configuration"]}
+    wanted = vscode_settings()
+    assert sections["Suggestions"]["properties"] == wanted, (
+        f"put this into editors/vscode/package.json:\n{json.dumps(wanted, indent=2)}"
+    )
 
 
 def test_every_command_is_in_the_readme() -> None:

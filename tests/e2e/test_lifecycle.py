@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +39,22 @@ class Pipe:
 
     def receive(self, wanted: Any) -> dict[str, Any]:
         """The next answer with this id; notifications are passed over."""
+        return self.find(
+            lambda sent: sent.get("id", "none") == wanted and "method" not in sent,
+        )
+
+    def find(self, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next message that is wanted; others are passed over."""
         assert self.process.stdout is not None
         while True:
             length = int(self.process.stdout.readline().split(b":")[1])
             self.process.stdout.readline()
             message: dict[str, Any] = json.loads(self.process.stdout.read(length))
-            if message.get("id", "none") == wanted and "method" not in message:
+            if is_wanted(message):
                 return message
 
-    def initialize(self) -> dict[str, Any]:
-        params = {"processId": None, "rootUri": None, "capabilities": {}}
+    def initialize(self, **capabilities: Any) -> dict[str, Any]:
+        params = {"processId": None, "rootUri": None, "capabilities": capabilities}
         self.send({"id": 0, "method": "initialize", "params": params})
         answer = self.receive(0)
         self.send({"method": "initialized", "params": {}})
@@ -65,6 +72,16 @@ def test_shutdown_then_exit_is_success() -> None:
     pipe.send({"id": 1, "method": "shutdown"}, {"method": "exit"})
     assert pipe.receive(1)["result"] is None
     assert pipe.process.wait(SECONDS) == 0, "ends by itself, with standard input still open"
+    pipe.end()
+
+
+def test_progress_ends_although_the_client_never_let_it_begin() -> None:
+    """Helix shows that something is going on from the token's creation to its end."""
+    pipe = Pipe()
+    pipe.initialize(window={"workDoneProgress": True})
+    created = pipe.find(lambda sent: sent.get("method") == "window/workDoneProgress/create")
+    progress = pipe.find(lambda sent: sent.get("method") == "$/progress")
+    assert progress["params"] == {**created["params"], "value": {"kind": "end"}}
     pipe.end()
 
 

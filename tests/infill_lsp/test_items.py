@@ -45,7 +45,7 @@ def test_a_completion_item_of_several_lines() -> None:
     text = "\n    return a\n"
     (item,) = completion_items([Suggestion("1", 0, 0, text)], snapshot(""), markdown=True).items
     assert item.label == "return a"
-    assert item.kind is types.CompletionItemKind.Snippet
+    assert item.kind is types.CompletionItemKind.Text
     assert item.insert_text_format is types.InsertTextFormat.PlainText
     assert isinstance(item.documentation, types.MarkupContent)
     assert item.documentation.value == f"```python\n{text}\n```"

@@ -1,21 +1,22 @@
 #!/bin/bash
-# Install Neovim 0.12 from Debian's testing suite into a folder of its own: install_neovim.sh FOLDER
+# Install an editor of some Debian suite into a folder of its own:
+#     install_from_debian.sh FOLDER SUITE PACKAGE PROGRAM
 # The system stays as it is; no root rights are used. Needs apt, dpkg and curl's certificates, as any
-# Debian has. Prints the path of the nvim program on its last line.
+# Debian has. Prints the program's path on its last line.
 set -euo pipefail
-suite=forky
 
-[ $# -eq 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
+[ $# -eq 4 ] || { echo "usage: $0 FOLDER SUITE PACKAGE PROGRAM" >&2; exit 2; }
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
+suite=$2 package=$3
 root=$folder/root
-program=$root/usr/bin/nvim
+program=$root/usr/bin/$4
 if [ -x "$program" ]; then echo "$program"; exit 0; fi
 
 # The mirror that this system uses for its own packages.
 mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
     grep -v security | head -n 1 | tr -d ' ') || true
-[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt; install Neovim 0.12 yourself and set NVIM" >&2; exit 1; }
+[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt; install $package yourself" >&2; exit 1; }
 
 apt=$folder/apt
 mkdir -p "$root" "$apt"/etc/apt/{apt.conf.d,preferences.d} "$apt"/var/lib/{dpkg,apt/lists/partial} \
@@ -34,8 +35,8 @@ Acquire::Check-Valid-Until "false";
 CONF
 export APT_CONFIG=$folder/apt.conf
 apt-get -qq update >&2
-apt-get -qq -y --no-install-recommends --download-only install neovim patchelf >&2
-for package in "$apt"/var/cache/apt/archives/*.deb; do dpkg-deb --extract "$package" "$root"; done
+apt-get -qq -y --no-install-recommends --download-only install "$package" patchelf >&2
+for archive in "$apt"/var/cache/apt/archives/*.deb; do dpkg-deb --extract "$archive" "$root"; done
 
 # The program must find the libraries that came along, and not the system's older ones. patchelf
 # itself needs them too, so it is started through their loader.

@@ -1,0 +1,95 @@
+"""Helix, which has no inline completion: suggestions come in its completion menu."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from neovim import install_from_debian
+from sessions import SERVER
+
+ANSWER = "total = a + b\n    return total"
+
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(300)]
+
+
+class Helix:
+    """Helix in a terminal (tmux) of its own."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._tmux = ["tmux", "-S", str(folder / "tmux")]
+        self.file = folder / "a.py"
+        self.file.write_text("def add(a, b):\n    \n\n\nprint(add(1, 2))\n")
+        config = folder / "helix" / "languages.toml"
+        config.parent.mkdir()
+        command, *arguments = [*SERVER, "--stdio"]
+        model = json.dumps(json.dumps({"answer": ANSWER}))  # TOML's strings are JSON's
+        config.write_text(
+            f"[language-server.infill]\ncommand = {json.dumps(command)}\nargs = {json.dumps(arguments)}\n"
+            f"config = {{ infill = {{ model = {model} }} }}\n\n"
+            '[[language]]\nname = "python"\nlanguage-servers = ["infill"]\n'
+        )
+        environment = {
+            **os.environ,
+            "TERM": "xterm-256color",
+            "HELIX_RUNTIME": str(Path(program).parents[1] / "lib" / "hx" / "runtime"),
+            **{f"XDG_{kind}_HOME": str(folder) for kind in ("CONFIG", "CACHE", "STATE")},
+        }
+        size = ["-x", "100", "-y", "20"]
+        command = [*self._tmux, "new-session", "-d", *size, program, str(self.file)]
+        subprocess.run(command, check=True, env=environment, cwd=folder)
+
+    def keys(self, *keys: str) -> None:
+        subprocess.run([*self._tmux, "send-keys", *keys], check=True)
+
+    def wait(self, text: str, seconds: float = 20) -> None:
+        """Until the screen shows it."""
+        deadline = time.monotonic() + seconds
+        while text not in (screen := self.screen()):
+            assert time.monotonic() < deadline, screen
+            time.sleep(0.05)
+
+    def screen(self) -> str:
+        command = [*self._tmux, "capture-pane", "-p"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def close(self) -> None:
+        subprocess.run([*self._tmux, "kill-server"], check=False)
+
+
+@pytest.fixture
+def helix(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Helix]:
+    if shutil.which("tmux") is None:
+        pytest.skip("needs tmux")
+    program = install_from_debian(request.config.cache.mkdir("helix"), "forky", "hx", "hx")
+    helix = Helix(program, tmp_path)
+    yield helix
+    helix.close()
+
+
+def test_several_lines_are_accepted_from_the_menu(helix: Helix) -> None:
+    helix.wait("def add")
+    helix.keys("j", "A")
+    helix.wait("INS")
+    for _ in range(40):  # the server may still be starting
+        helix.keys("C-x")
+        time.sleep(0.5)
+        if "total = a + b…" in helix.screen():
+            break
+    helix.keys("Tab", "Enter")
+    helix.wait("    return total")
+    helix.keys("Escape")
+    helix.wait("NOR")
+    helix.keys(":w", "Enter")
+    helix.wait("written")
+    assert helix.file.read_text().splitlines()[:3] == [
+        "def add(a, b):",
+        "    total = a + b",
+        "    return total",
+    ]
