@@ -30,12 +30,18 @@ class PromptCache:
     """
 
     def __init__(
-        self, model: DenoisingModel, *, entries: int = 3, token_limit: int = 12288
+        self,
+        model: DenoisingModel,
+        *,
+        entries: int = 3,
+        token_limit: int = 12_288,
+        byte_limit: int = 2_000_000_000,
     ) -> None:
+        """The limits are of all entries together; the newest is kept whatever it takes."""
         self._model = model
         self._entries: list[Entry] = []
         self._most_entries = entries
-        self._token_limit = token_limit
+        self._token_limit, self._byte_limit = token_limit, byte_limit
 
     @property
     def nbytes(self) -> int:
@@ -96,6 +102,7 @@ class PromptCache:
         while len(self._entries) > 1 and (
             len(self._entries) > self._most_entries
             or sum(len(entry.ids) for entry in self._entries) > self._token_limit
+            or self.nbytes > self._byte_limit
         ):
             del self._entries[0]
 

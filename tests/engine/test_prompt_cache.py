@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,8 +95,9 @@ def test_growth_stops_when_interrupted_and_goes_on_later() -> None:
     assert (entry.ids, reused) == (ids, 32)
 
 
-def test_memory_is_bounded_but_the_newest_prompt_always_lives() -> None:
-    cache = PromptCache(CountingModel(), entries=3, token_limit=50)
+@pytest.mark.parametrize("limit", ["token_limit", "byte_limit"])  # a token is a byte here
+def test_memory_is_bounded_but_the_newest_prompt_always_lives(limit: str) -> None:
+    cache = PromptCache(CountingModel(), entries=3, **{limit: 50})
     for start in (0, 100, 200):
         cache.extend(list(range(start, start + 30)))
     assert cache.nbytes <= 50
