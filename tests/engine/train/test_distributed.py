@@ -33,6 +33,7 @@ def open_tokenizer(byte_tokenizer: Tokenizer) -> Callable[[], Tokenizer]:
     return lambda: byte_tokenizer
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(
     small_model: BlockLlama, byte_tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
