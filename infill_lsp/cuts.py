@@ -23,7 +23,8 @@ _GOES_ON = re.compile(
     r"|while)\b)"
 )
 _DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
-_OPENERS = (":", "{", "(", "[")
+OPENERS = (":", "{", "(", "[")
+"""How a line ends that opens a block, or a bracket over several lines."""
 _TAIL = re.compile(r"[)\];,]*")
 _CLASSES = ("class", "impl", "interface", "trait", "module", "mod_", "namespace", "struct")
 
@@ -55,10 +56,10 @@ def leads_on(text: str, context: Context) -> bool:
     if context.line_suffix.strip():
         return True  # the last line is only finished after the gap
     written = [line for line in (context.line_prefix + text).split("\n") if line.strip()]
-    below = next((line for line in context.suffix.split("\n") if line.strip()), "")
+    below = _lines_below(context)
     if not written or not below:
         return bool(written)
-    return _width(written[-1]) >= _width(below) or written[-1].rstrip().endswith(_OPENERS)
+    return _width(written[-1]) >= _width(below[0]) or written[-1].rstrip().endswith(OPENERS)
 
 
 def _closed(text: str, context: Context) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from infill_lsp.brackets import PARTNER, damage, open_brackets, read
 from infill_lsp.context import Context
 from infill_lsp.cuts import (
+    OPENERS,
     Surroundings,
     before_following,
     before_loop,
@@ -63,7 +64,7 @@ def _expected_indent(context: Context) -> str:
     above = context.prefix[: len(context.prefix) - len(context.line_prefix)].rstrip()
     line = above[above.rfind("\n") + 1 :]
     indent = line[: len(line) - len(line.lstrip(" \t"))]
-    return indent + context.indent_unit if line.endswith((":", "{", "(", "[")) else indent
+    return indent + context.indent_unit if line.endswith(OPENERS) else indent
 
 
 def _reindented(line: str, context: Context) -> str:

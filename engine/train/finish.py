@@ -4,6 +4,7 @@ is known. Every number in the card comes from a file beside it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -65,7 +66,7 @@ def describe(out: Path, corpus: Path, *, began: str, device: str) -> None:
 def text_rows(documents: Sequence[Document], tokenizer: Tokenizer) -> Tensor:
     """[ROWS or fewer, ROW_TOKENS] int64: the beginnings of documents that are long enough. EngineError
     where none is."""
-    rows = list(_beginnings(documents, tokenizer))
+    rows = list(islice(_beginnings(documents, tokenizer), ROWS))
     if not rows:
         raise EngineError(
             f"No document has {ROW_TOKENS} tokens: the corpus is too small to measure the model."
@@ -74,9 +75,7 @@ def text_rows(documents: Sequence[Document], tokenizer: Tokenizer) -> Tensor:
 
 
 def _beginnings(documents: Sequence[Document], tokenizer: Tokenizer) -> Iterator[list[int]]:
-    found = 0
     for document in documents:
         ids = tokenizer.encode(document.text[: ROW_TOKENS * 8])
-        if len(ids) >= ROW_TOKENS and found < ROWS:
-            found += 1
+        if len(ids) >= ROW_TOKENS:
             yield ids[:ROW_TOKENS]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from engine.models.base import ModelSpec
@@ -191,8 +191,9 @@ class Trainer:
 
     def save(self, folder: Path) -> None:
         """Everything a later run needs to go on as if it had not been stopped."""
-        names = {id(value): name for name, value in self.model.named_parameters()}
-        tensors = {f"weight.{name}": whole(value.detach()) for name, value in self._weights()}
+        weights = dict(self.model.named_parameters())
+        names = {id(value): name for name, value in weights.items()}
+        tensors = {f"weight.{name}": whole(value.detach()) for name, value in weights.items()}
         for optimizer in self._optimizers:
             for parameter, sums in optimizer.state.items():
                 name = names[id(parameter)]
@@ -213,7 +214,7 @@ class Trainer:
         tensors, state = checkpoint.load(folder)
         self.step, self.seconds = state["step"], state["seconds"]
         self.tokens, self.positions = state["tokens"], state["positions"]
-        weights = dict(self._weights())
+        weights = dict(self.model.named_parameters())
         for name, parameter in weights.items():
             parameter.data.copy_(like(tensors[f"weight.{name}"], parameter))
         for optimizer in self._optimizers:
@@ -226,9 +227,6 @@ class Trainer:
                 }
                 if sums and id(parameter) in theirs:
                     optimizer.state[parameter] = sums
-
-    def _weights(self) -> Iterator[tuple[str, Tensor]]:
-        return iter(self.model.named_parameters())
 
     def _loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Of all rows; differentiable in this process's share of them."""

@@ -82,8 +82,8 @@ def train(
     if ranks.count > 1:  # each process held only a part of the model
         trainer = trainer_on(ALONE)
         trainer.resume(out / CHECKPOINT)
-    curves.draw(curves.read_log(out / LOG), out / CURVES)
     finish.export_measured(trainer.model, folder, out, linears, heldout or documents)
+    curves.draw(curves.read_log(out / LOG), out / CURVES)
     finish.describe(out, corpus, began=began_as(start), device=place.type)
     return out / MODEL
 
