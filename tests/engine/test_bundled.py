@@ -139,19 +139,22 @@ def plain_causal_logits(model: BlockLlama, ids: list[int]) -> Tensor:
 
 
 def test_it_loads_quickly_and_stays_small() -> None:
-    """In a process of its own, torch included. Two seconds of import and a busy machine allowed."""
+    """In a process of its own. A busy machine is allowed for; what `import torch` takes, 0.3 GB more
+    in its CUDA build, is not the model's."""
     script = (
-        "import json, psutil, engine\n"
+        "import json, psutil, torch, engine\n"
         "from engine.memory import give_back\n"
         "from engine.models import load_model\n"
+        "before = psutil.Process().memory_info().rss\n"
         "model, _, info = load_model(engine.EngineConfig(device='cpu'))\n"
         "give_back()\n"  # as the worker does; what was freed before is not ours
-        "print(json.dumps([info.load_seconds, psutil.Process().memory_info().rss, info.dtype]))\n"
+        "taken = psutil.Process().memory_info().rss - before\n"
+        "print(json.dumps([info.load_seconds, taken, info.dtype]))\n"
     )
     output = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=100
     ).stdout
-    seconds, resident, dtype = json.loads(output)
+    seconds, taken, dtype = json.loads(output)
     assert seconds < 10  # 0.5 on an idle machine
     if dtype == "int8":
-        assert resident < 500_000_000
+        assert taken < 270_000_000
