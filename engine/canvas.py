@@ -16,6 +16,9 @@ from torch import Tensor
 from engine.config import CANVAS_LIMIT
 from engine.models.base import ModelSpec
 
+LATER = 1 << 20
+"""The turn of what is not known yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
@@ -99,6 +102,33 @@ def noisy(canvas: Canvas, spec: ModelSpec, generator: torch.Generator | None) ->
         spec.vocab_size, (1, canvas.size), generator=generator, device=canvas.ids.device
     )
     return clamp(noise, canvas)[0]
+
+
+def turns(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> Tensor | None:
+    """[B, C] int64: when each position of `ids` [B, C] became known. A position sees those whose turn
+    is not later than its own. None: all see all (uniform noise, where nothing is ever known).
+
+    - any order: anchors and accepted tokens at 0, masks LATER. So only masks see masks: a mask says
+      nothing but that something stands there, and throws a model off that has not learned it.
+    - left to right: anchors at 0, on both sides of the gap, and its slots one after another, so that
+      what was computed for a slot stays true as the next ones are filled. Of several gaps only the
+      first that has masks is filled in this way: those before it count as anchors, those after it and
+      slots that are not needed are not seen.
+    - left to right without a delete token, a model that cannot be told what follows: one by one.
+    """
+    if spec.noise != "mask":
+        return None
+    assert spec.mask_id is not None  # ModelSpec holds that
+    masked = torch.eq(ids, spec.mask_id)
+    if spec.order == "any":
+        return masked * LATER
+    order = torch.arange(1, canvas.size + 1, device=ids.device)
+    if spec.reads_on:
+        return order.expand_as(ids)
+    unfilled = torch.where(masked, canvas.gap, LATER).amin(1, keepdim=True)  # the gap to fill
+    turn = order * (canvas.gap == unfilled)
+    unseen = (canvas.gap > unfilled) | (canvas.free & (ids == spec.delete_id))
+    return turn.masked_fill(unseen, LATER)
 
 
 def clamp(ids: Tensor, canvas: Canvas) -> Tensor:

@@ -110,9 +110,9 @@ def _absorbing(
         state, guess = accept_masked(
             state, logits, rows, sampling, temperatures, steps - index, generator
         )
-        if one_by_one and sampling.eos_ids:
-            ends = torch.isin(state.ids, state.ids.new_tensor(sampling.eos_ids))
-            state = close_gaps(state, reached(ends, canvas), sampling.eos_ids[0])
+        if one_by_one and sampling.end_ids:
+            ends = torch.isin(state.ids, state.ids.new_tensor(sampling.end_ids))
+            state = close_gaps(state, reached(ends, canvas), sampling.end_ids[0])
         accepted = state.settled.gather(1, rows)
         draft = torch.where(accepted, state.ids.gather(1, rows), guess)
         done = nothing_masked(state.settled)

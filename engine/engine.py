@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from engine.canvas import Canvas, build
+from engine.canvas import Canvas, build, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
 from engine.denoise import denoise
 from engine.length import best_length, candidate_lengths, length_score, slots
@@ -290,8 +290,7 @@ class Engine:
         scores = {}
         for length in lengths:
             canvas = build(left, [length], [], right, self._spec, run.generator)
-            ids = canvas.ids[None]
-            logits = self._forward(run, ids, canvas.slots[None], None)
+            logits = self._forward(run, canvas, canvas.ids[None], canvas.slots[None], None)
             scores[length] = length_score(logits)[0]
         return best_length(scores)
 
@@ -306,7 +305,7 @@ class Engine:
             ids = torch.tensor(allowed, device=self._model.device)
             constraints = [Constraint(int(canvas.slots[0]), ids)]
         for step in denoise(
-            lambda ids, rows, signal: self._forward(run, ids, rows, signal),
+            lambda ids, rows, signal: self._forward(run, canvas, ids, rows, signal),
             canvas,
             sampling_for(self._spec),
             run.generator,
@@ -335,21 +334,24 @@ class Engine:
         variant.commit()
         return True
 
-    def _forward(self, run: _Run, ids: Tensor, rows: Tensor, signal: Tensor | None) -> Tensor:
+    def _forward(
+        self, run: _Run, canvas: Canvas, ids: Tensor, rows: Tensor, signal: Tensor | None
+    ) -> Tensor:
         began = time.perf_counter()
-        logits = self._model.denoise(ids, run.kv, rows, signal)
+        turn = turns(ids, canvas, self._spec)
+        logits = self._model.denoise(ids, run.kv, rows, signal, turn)
         run.forwards += 1
         run.ms["forward"] += (time.perf_counter() - began) * 1e3
         return logits
 
     def _right_anchor(self, suffix: str) -> list[int]:
-        if self._spec.order == "left_to_right" or self._spec.fills_with_eos:
+        if not self._spec.anchored:
             return []  # it would not be looked at, or not be understood
         return right_anchor(suffix, self._tokenizer)
 
     def _bans(self, request: InfillRequest) -> Tensor:
-        # A left-to-right model ends a line by its line break, so it must be able to say one.
-        one_line = request.single_line and self._spec.order == "any"
+        # A model that only reads on ends a line by its line break, so it must be able to say one.
+        one_line = request.single_line and not self._spec.reads_on
         more = self._tokenizer.newline_ids if one_line else ()
         return bans_for(self._spec, more).to(self._model.device)
 

@@ -57,7 +57,7 @@ def _wanted(spec: ModelSpec, single_line: bool) -> int:
     """Slots of one gap, where nothing limits them."""
     if spec.delete_id is not None:
         return 16 if single_line else 40  # the least; rounding adds more
-    if spec.order == "left_to_right":
+    if spec.reads_on:
         return 16 if single_line else 32  # a block; more blocks follow
     return 32 if single_line else LENGTHS[-1]
 
@@ -67,7 +67,7 @@ def candidate_lengths(spec: ModelSpec, limit: int) -> tuple[int, ...]:
 
     One length only, `limit`, for a model that can end a gap by itself.
     """
-    if spec.delete_id is not None or spec.order == "left_to_right" or spec.fills_with_eos:
+    if spec.delete_id is not None or spec.reads_on or spec.fills_with_eos:
         return (limit,)
     longest = min(limit, LENGTHS[-1])
     return (*(length for length in LENGTHS if length < longest), longest)

@@ -22,8 +22,8 @@ CHARS_PER_TOKEN = 6
 """More than code has on average (about 3), so that a window of this many holds enough tokens."""
 BLOCK = 4096
 """Characters. Pieces are remembered up to a multiple of this, so that typing seldom moves it."""
-RIGHT_ANCHOR = 12
-"""Most tokens of the suffix that stand in the canvas; with 19 slots they make a canvas of 32."""
+RIGHT_ANCHOR = 20
+"""Most tokens of the suffix that stand in the canvas: two lines or three."""
 SMALLEST_BLOCK = 4
 """Lines. A prompt starts at a multiple of this, or of a power of two times this."""
 SUFFIX_SHARE = 0.25

@@ -22,7 +22,7 @@ class MaskSampling:
 
     mask_id: int
     order: Order = "any"
-    eos_ids: tuple[int, ...] = ()
+    end_ids: tuple[int, ...] = ()
     """Where one is accepted in left-to-right order, its gap is closed without further forwards."""
     temperature: float = 0.7
     """Of the variants after the first; the first is greedy."""
@@ -78,7 +78,8 @@ def sampling_for(spec: ModelSpec) -> Sampling:
     if spec.noise == "uniform":
         return UniformSampling(spec.vocab_size)
     assert spec.mask_id is not None  # ModelSpec holds that
-    return MaskSampling(spec.mask_id, spec.order, spec.eos_ids)
+    delete = () if spec.delete_id is None else (spec.delete_id,)
+    return MaskSampling(spec.mask_id, spec.order, (*delete, *spec.eos_ids))
 
 
 def bans_for(spec: ModelSpec, more: Sequence[int] = ()) -> Tensor:
@@ -186,12 +187,12 @@ def accept_masked(
     return _put(state, rows, changed), guess
 
 
-def close_gaps(state: MaskState, ended: Tensor, eos_id: int) -> MaskState:
-    """Settle the masked slots of `ended` [B, C] as end-of-text: nothing is to follow there."""
+def close_gaps(state: MaskState, ended: Tensor, end_id: int) -> MaskState:
+    """Settle the masked slots of `ended` [B, C] as `end_id`: nothing is to follow there."""
     close = ended & ~state.settled
     return replace(
         state,
-        ids=state.ids.masked_fill(close, eos_id),
+        ids=state.ids.masked_fill(close, end_id),
         settled=state.settled | close,
         confidence=state.confidence.masked_fill(close, 1.0),
     )

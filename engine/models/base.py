@@ -24,8 +24,8 @@ class ModelSpec:
     noise: Noise
     """`mask`: absorbing, free slots start as `mask_id`. `uniform`: they start as random tokens."""
     order: Order
-    """`any`: the canvas is bidirectional and every free slot may be accepted in a step.
-    `left_to_right`: the canvas is causal (a model not yet trained to infill)."""
+    """`any`: every free slot may be accepted in a step. `left_to_right`: one after another. Either
+    way slots see the anchors on both sides, if the model was trained for it (`delete_id`)."""
     shift: bool
     """True: the row at position i predicts the token at i+1, as autoregressive models do."""
     vocab_size: int
@@ -53,6 +53,16 @@ class ModelSpec:
     """Stands before the file's path, the prompt's first piece, where the model was trained with it."""
     licence: str = ""
     max_steps: int = 48
+
+    @property
+    def reads_on(self) -> bool:
+        """Only continues the text before the gap, and knows nothing of what follows."""
+        return self.order == "left_to_right" and self.delete_id is None
+
+    @property
+    def anchored(self) -> bool:
+        """Understands text after the gap in the canvas."""
+        return not self.reads_on and not self.fills_with_eos
 
     def __post_init__(self) -> None:
         if self.noise == "mask" and self.mask_id is None:
@@ -90,7 +100,10 @@ class DenoisingModel(Protocol):
     def encode(self, ids: Tensor, kv: KV) -> None:
         """Causal. Append the keys and values of `ids` ([n] int64) to `kv`."""
 
-    def denoise(self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None) -> Tensor:
+    def denoise(
+        self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None,
+        turn: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Logits for the wanted canvas positions; `kv` keeps its length.
 
         canvas: [B, C] int64, B variants over the one prompt in `kv`; C <= 256. Canvas position 0
@@ -99,5 +112,7 @@ class DenoisingModel(Protocol):
             with `spec.shift` answers position p from its row p-1, so there 0 < p. Lines that need
             fewer than R repeat their last position.
         signal: the last step's self-conditioning, for a model that has it.
+        turn: [B, C] int64, who sees whom in the canvas: a position sees those of its own turn and of
+            earlier ones (`canvas.turns`). None: all see all.
         Returns float32 [B, R, vocab_size].
         """

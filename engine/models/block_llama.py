@@ -23,6 +23,9 @@ ENCODE_CHUNK = 256
 SCRATCH = 1024
 """Slots that a cache has for canvases behind a full prompt, before it must be copied to grow."""
 
+Placed = tuple[int, int, int]
+"""Of a canvas position: its turn, itself, the id there."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlockLlamaConfig:
@@ -72,8 +75,8 @@ class BlockKV:
             )
             for _ in range(config.layers)
         ]
-        self.scratch: list[list[int]] = []
-        """For a causal canvas: per variant the ids whose keys and values are in the scratch area."""
+        self.scratch: list[list[Placed]] = []
+        """Per variant, by turn: what has its keys and values in the scratch area."""
         self.scratch_width = 0
         """Slots between the starts of two variants in the scratch area."""
         self._length = 0
@@ -175,37 +178,33 @@ class BlockLlama(nn.Module):
             kv.append(count)
 
     @torch.inference_mode()
-    def denoise(self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None) -> Tensor:
+    def denoise(
+        self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None,
+        turn: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """See `DenoisingModel.denoise`. This model takes no `signal`.
 
-        A causal canvas is computed only up to the last wanted row, and rows that were there in the
-        last call are not computed again.
+        Of the canvas only what the wanted rows see is computed, and of that not again what was there
+        in the last call and has seen nothing new since.
         """
         assert isinstance(kv, BlockKV)
         variants, width = canvas.shape
         self._check_room(kv.length + width)
         sources = rows - 1 if self.spec.shift else rows
-        if self.spec.order == "any":
-            spans, lines = [(0, width)] * variants, list[list[int]]()
-        else:
-            spans, lines = _stale(canvas, kv, sources)
+        turn = torch.zeros_like(canvas) if turn is None else turn
+        stale, lines = _stale(canvas, turn, kv, sources)
         kv.reserve(variants * width)
         kv.scratch = []  # nothing counts as written if what follows fails
 
         # Rows of all variants in one sequence; slot b * width + i holds row i of variant b.
-        slots = torch.cat(
-            [
-                torch.arange(b * width + start, b * width + end, device=self.device)
-                for b, (start, end) in enumerate(spans)
-            ]
-        )
-        used = (variants - 1) * width + spans[-1][1]
+        slots = torch.tensor(stale, device=self.device)
+        used = (variants - 1) * width + max(at for _, at, _ in lines[-1]) + 1
         hidden = self._forward(
             canvas.flatten()[slots],
             kv.length + slots % width,
             slots,
             used,
-            self._canvas_mask(slots, width, used, kv),
+            self._canvas_mask(turn, slots, used, kv),
             kv,
         )
         kv.scratch, kv.scratch_width = lines, width
@@ -214,17 +213,12 @@ class BlockLlama(nn.Module):
         logits: Tensor = self.embedding.logits(self.norm(hidden))
         return logits.view(*rows.shape, -1)
 
-    def _canvas_mask(self, slots: Tensor, width: int, used: int, kv: BlockKV) -> Tensor | None:
-        """Rows see their own variant's canvas; a causal canvas only backwards."""
-        causal = self.spec.order == "left_to_right"
-        one_line = used <= width
-        if one_line and (not causal or slots.shape[0] == 1):
-            return None
+    def _canvas_mask(self, turn: Tensor, slots: Tensor, used: int, kv: BlockKV) -> Tensor | None:
+        """Rows see their own variant's canvas, as far as its turns allow."""
+        width, turn = turn.shape[1], turn.flatten()
         keys = torch.arange(used, device=self.device)
-        seen = slots[:, None] // width == keys // width
-        if causal:
-            seen &= slots[:, None] >= keys
-        return _mask(seen, kv)
+        seen = (slots[:, None] // width == keys // width) & (turn[slots][:, None] >= turn[keys])
+        return None if used <= width and bool(seen.all()) else _mask(seen, kv)
 
     def _forward(
         self,
@@ -290,28 +284,36 @@ def _mask(seen: Tensor, kv: BlockKV) -> Tensor:
 
 
 def _stale(
-    canvas: Tensor, kv: BlockKV, sources: Tensor
-) -> tuple[list[tuple[int, int]], list[list[int]]]:
-    """What must be computed of a causal canvas, whose earlier rows know nothing of the later ones.
-
-    Returns for each variant the rows [start, end) to compute, and the ids whose keys and values are
-    in the scratch area afterwards.
-    """
+    canvas: Tensor, turn: Tensor, kv: BlockKV, sources: Tensor
+) -> tuple[list[int], list[list[Placed]]]:
+    """What must be computed of a canvas [B, C], as places in the scratch area, ascending; and for each
+    variant what is in the scratch area afterwards."""
     variants, width = canvas.shape
     held = kv.scratch
     if len(held) != variants or kv.scratch_width != width:
         held = [[]] * variants
-    lowest, highest = sources.amin(1).tolist(), sources.amax(1).tolist()
-    spans, lines = [], []
-    for b, line in enumerate(canvas.tolist()):
+    stale, lines = list[int](), list[list[Placed]]()
+    for b, (ids, turns, wanted) in enumerate(
+        zip(canvas.tolist(), turn.tolist(), sources.tolist(), strict=True)
+    ):
+        last = max(turns[at] for at in wanted)
+        line = sorted((turns[at], at, ids[at]) for at in range(width) if turns[at] <= last)
         valid = _common_start(line, held[b])
+        while 0 < valid < max(len(line), len(held[b])) and _same_turn(line, held[b], valid):
+            valid -= 1  # those of one turn see each other
         # A wanted row is computed even when its key is valid: its hidden state was not kept.
-        spans.append((min(valid, lowest[b]), highest[b] + 1))
-        lines.append(line[: max(valid, highest[b] + 1)])
-    return spans, lines
+        rows = {at for _, at, _ in line[valid:]} | set(wanted)
+        stale += [b * width + at for at in sorted(rows)]
+        lines.append(line)
+    return stale, lines
 
 
-def _common_start(left: Sequence[int], right: Sequence[int]) -> int:
+def _same_turn(line: list[Placed], held: list[Placed], index: int) -> bool:
+    """Whether one of the lists goes on at `index` with the turn that it had before it."""
+    return any(index < len(each) and each[index][0] == line[index - 1][0] for each in (line, held))
+
+
+def _common_start(left: Sequence[Placed], right: Sequence[Placed]) -> int:
     for index, (one, other) in enumerate(zip(left, right, strict=False)):
         if one != other:
             return index

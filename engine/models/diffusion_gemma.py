@@ -202,7 +202,10 @@ class DiffusionGemma(nn.Module):
             kv.advance(count)
 
     @torch.inference_mode()
-    def denoise(self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None) -> Tensor:
+    def denoise(
+        self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None,
+        turn: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """See `DenoisingModel.denoise`.
 
         signal: [B, R, V], the last step's logits of the same `rows`, divided by its temperature. All

@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from engine.models.catalog import BUNDLED
 from engine.tokenizer import Tokenizer
 from engine.train.batch import Batch, noised
 from engine.train.corpus import Document, read_corpus
+from engine.train.examples import UNDECIDED
 from engine.train.forward import hidden_states, plain_attention
 from engine.train.loop import Limit, Trainer
 from engine.train.loss import loss_of
@@ -34,11 +37,11 @@ from engine.train.run import recipe_of
 from engine.train.start import backbone
 from engine.train.stream import Stream, batches
 
-JUDGE = Recipe(seed=1_000_003, all_noise=1.0, causal_share=1.0)
-"""How every run is judged: from nothing, as every fill starts."""
-JUDGED = 10
+JUDGE = Recipe(seed=1_000_003, from_left=0.5, all_noise=1.0, causal_share=1.0)
+"""How every run is judged: canvases filled from left to right, and others that start from nothing."""
+JUDGED = 16
 """Batches."""
-SCORES = ("denoise", "causal", "first", "any")
+SCORES = ("in_order", "from_nothing", "causal", "first", "ends")
 Row = dict[str, Any]
 
 
@@ -83,25 +86,29 @@ def run(
 
 @torch.no_grad()
 def judged(trainer: Trainer, dev: Iterator[Batch]) -> dict[str, float]:
-    """Losses in nats, and how often the likeliest token is right: in a gap's first slot, in any."""
+    """Nats a slot where canvases are filled in order and where they start from nothing, and of the
+    window's tokens; how often the likeliest token is right in the first slot, and at the end."""
     model, spec = trainer.model, trainer.spec
-    sums, hits = dict.fromkeys(("denoise", "causal"), 0.0), {"first": [0, 0], "any": [0, 0]}
+    nats: dict[str, list[Tensor]] = {name: [] for name in SCORES}
     for number, batch in enumerate(dev):
         noise = noised(batch, spec, JUDGE, torch.Generator().manual_seed(number))
         with torch.autocast("cpu", torch.bfloat16):
-            hidden = hidden_states(model, noise.ids, batch.position, plain_attention(batch))
-            loss = loss_of(model, hidden, batch, noise, JUDGE)
-            wanted = batch.free & (batch.ids != spec.delete_id)
-            before = wanted.roll(-1, 1)  # the logits of a slot stand at the position before it
-            guess = model.embedding.logits(hidden[before]).argmax(-1)
-        right = guess == batch.ids[wanted]
-        first = ~batch.free.roll(1, 1)[wanted]
-        for name, value in (("denoise", loss.denoise), ("causal", loss.causal)):
-            sums[name] += value.item() / JUDGED
-        for name, chosen in (("first", right[first]), ("any", right)):
-            hits[name][0] += int(chosen.sum())
-            hits[name][1] += chosen.numel()
-    return sums | {name: right / max(1, count) for name, (right, count) in hits.items()}
+            hidden = hidden_states(
+                model, noise.ids, batch.position, plain_attention(batch, noise.turn)
+            )
+            causal = loss_of(model, hidden, batch, noise, JUDGE).causal
+            before = batch.free.roll(-1, 1)  # the logits of a slot stand at the position before it
+            logits = model.embedding.logits(hidden[before])
+        wanted, ordered = batch.ids[batch.free], (batch.turn != UNDECIDED)[batch.free]
+        surprise = functional.cross_entropy(logits, wanted, reduction="none")
+        right = (logits.argmax(-1) == wanted).float()
+        first, end = (~batch.free.roll(1, 1))[batch.free], wanted == spec.delete_id
+        nats["in_order"].append(surprise[ordered])
+        nats["from_nothing"].append(surprise[~ordered & ~end])
+        nats["causal"].append(causal[None])
+        nats["first"].append(right[ordered & first])
+        nats["ends"].append(right[ordered & end])
+    return {name: float(torch.cat(values).mean()) for name, values in nats.items()}
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.canvas import LATER
 from engine.models.base import ModelSpec
-from engine.train.examples import PADDING, WINDOW, Row
+from engine.train.examples import PADDING, UNDECIDED, WINDOW, Row
 from engine.train.recipe import Recipe
+
+FIELDS = ("ids", "canvas", "position", "seen", "turn", "free")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Batch:
     canvas: Tensor
     position: Tensor
     seen: Tensor
+    turn: Tensor
     free: Tensor
 
     @classmethod
@@ -29,7 +33,7 @@ class Batch:
         def stacked(name: str) -> Tensor:
             return torch.from_numpy(np.stack([getattr(row, name) for row in rows]))
 
-        return cls(*(stacked(name) for name in ("ids", "canvas", "position", "seen", "free")))
+        return cls(*(stacked(name) for name in FIELDS))
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(each.to(device, non_blocking=True) for each in self._tensors()))
@@ -39,7 +43,7 @@ class Batch:
         return Batch(*(each[first::step] for each in self._tensors()))
 
     def _tensors(self) -> tuple[Tensor, ...]:
-        return self.ids, self.canvas, self.position, self.seen, self.free
+        return tuple(getattr(self, name) for name in FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Noised:
     """What the model is shown, and how much each slot's answer counts. Each [B, T]."""
 
     ids: Tensor
+    turn: Tensor
+    """int64, see `canvas.turns`."""
     weight: Tensor
     """float32; 0 where there is no slot."""
     predicted: Tensor
@@ -54,14 +60,15 @@ class Noised:
 
     def rows(self, first: int, step: int) -> Noised:
         """Those of `Batch.rows`."""
-        return Noised(self.ids[first::step], self.weight[first::step], self.predicted[first::step])
+        every = slice(first, None, step)
+        return Noised(self.ids[every], self.turn[every], self.weight[every], self.predicted[every])
 
 
 def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Generator) -> Noised:
-    """Take the right tokens away from slots.
+    """Take the right tokens away from slots of canvases that are filled in any order.
 
-    Each canvas loses the share of its slots that it draws, any or the last (`Recipe.from_left`), or
-    all of them (`Recipe.all_noise`). Lost slots show the mask token, or with uniform noise any token.
+    Each such canvas loses the share of its slots that it draws, or all of them
+    (`Recipe.all_noise`). Lost slots show the mask token, or with uniform noise any token.
     Of the others a few show a wrong token, one from elsewhere in the batch: a likelier mistake than a
     random word.
     """
@@ -74,26 +81,25 @@ def noised(batch: Batch, spec: ModelSpec, recipe: Recipe, generator: torch.Gener
     share = chance(shape[0], most)
     share = torch.where(chance(shape[0], most) < recipe.all_noise, 1.0, share)
     place = chance(*shape)
-    if recipe.from_left:
-        from_left = chance(shape[0], most) < recipe.from_left
-        from_right = 1.0 - _place(batch, most, spec.delete_id)
-        place = torch.where(_of_canvas(from_left, batch), from_right, place)
-    lost = batch.free & (place < _of_canvas(share, batch))
-    wrong = batch.free & ~lost & (chance(*shape) < recipe.wrong)
+    undecided = batch.turn == UNDECIDED
+    lost = undecided & (place < _of_canvas(share, batch))
+    wrong = undecided & ~lost & (chance(*shape) < recipe.wrong)
+    turn = torch.where(undecided, 0, batch.turn)
     elsewhere = torch.randint(batch.ids.numel(), shape, generator=generator, device=device)
     ids = torch.where(wrong, batch.ids.flatten()[elsewhere], batch.ids)
     if spec.noise == "mask":
         assert spec.mask_id is not None
         ids = ids.masked_fill(lost, spec.mask_id)
+        turn = turn.masked_fill(lost, LATER)
     else:
         words = torch.randint(spec.vocab_size, shape, generator=generator, device=device)
         ids = torch.where(lost, words, ids)
-    weight = torch.where(lost | wrong, 1.0, recipe.visible_weight)
-    if spec.delete_id is not None:
-        weight = torch.where(batch.ids == spec.delete_id, weight * recipe.delete_weight, weight)
+    weight = torch.where(undecided & ~lost & ~wrong, recipe.visible_weight, 1.0)
+    deleted = undecided & (batch.ids == spec.delete_id)
+    weight = torch.where(deleted, weight * recipe.delete_weight, weight)
     predicted = (batch.canvas == WINDOW) & (chance(*shape) < recipe.causal_share)
     predicted[:, 0] = False  # nothing stands before it
-    return Noised(ids, weight * batch.free, predicted)
+    return Noised(ids, turn, weight * batch.free, predicted)
 
 
 def _of_canvas(values: Tensor, batch: Batch) -> Tensor:
@@ -101,36 +107,27 @@ def _of_canvas(values: Tensor, batch: Batch) -> Tensor:
     return values.gather(1, batch.canvas.clamp_min(0))
 
 
-def _place(batch: Batch, most: int, delete_id: int | None) -> Tensor:
-    """[B, T] float32: where in its canvas's text a slot stands, 0 to 1; about 1 behind the text."""
-    canvas, free = batch.canvas.clamp_min(0), batch.free.float()
-    zeros = torch.zeros(batch.ids.shape[0], most, device=batch.ids.device)
-    slots = zeros.scatter_add(1, canvas, free)
-    text = zeros.scatter_add(1, canvas, free * (batch.ids != delete_id)) if delete_id else slots
-    rank = (
-        free.cumsum(1) - _of_canvas(slots.cumsum(1) - slots, batch) - 1.0
-    )  # canvases are in order
-    return ((rank + 0.5) / (_of_canvas(text, batch) + 1.0)).clamp(0.0, 1.0)
+def sees(batch: Batch, turn: Tensor) -> Tensor:
+    """[B, T, T] bool: token q (second axis) sees token k (third). turn: [B, T], see `Noised`.
 
-
-def sees(batch: Batch) -> Tensor:
-    """[B, T, T] bool: token q (second axis) sees token k (third).
-
-    The window is causal. A canvas sees itself in both directions, and of the window what stands
-    before it; nobody sees a canvas from outside. Padding sees itself, since a row of a softmax must
-    see something.
+    The window is causal. A canvas sees of itself what its turns allow (`canvas.turns`), and of the
+    window what stands before it; nobody sees a canvas from outside. Padding sees itself, since a row
+    of a softmax must see something.
     """
     order = torch.arange(batch.ids.shape[1], device=batch.ids.device)
     return may_see(
-        batch.canvas[:, :, None], batch.seen[:, :, None], order[:, None],
-        batch.canvas[:, None, :], order,
+        batch.canvas[:, :, None], batch.seen[:, :, None], turn[:, :, None], order[:, None],
+        batch.canvas[:, None, :], turn[:, None, :], order,
     )  # fmt: skip
 
 
-def may_see(canvas_q: Tensor, seen_q: Tensor, q: Tensor, canvas_k: Tensor, k: Tensor) -> Tensor:
+def may_see(
+    canvas_q: Tensor, seen_q: Tensor, turn_q: Tensor, q: Tensor,
+    canvas_k: Tensor, turn_k: Tensor, k: Tensor,
+) -> Tensor:  # fmt: skip
     """The rule of `sees` for tokens q and k, elementwise, as FlexAttention asks it too."""
     causal = (canvas_q == WINDOW) & (canvas_k == WINDOW) & (k <= q)
     prompt = (canvas_q > WINDOW) & (canvas_k == WINDOW) & (k < seen_q)
-    canvas = (canvas_q > WINDOW) & (canvas_k == canvas_q)
+    canvas = (canvas_q > WINDOW) & (canvas_k == canvas_q) & (turn_k <= turn_q)
     padding = (canvas_q == PADDING) & (k == q)
     return causal | prompt | canvas | padding

@@ -34,6 +34,8 @@ from engine.train.recipe import Recipe
 Numbers = npt.NDArray[np.int64]
 PADDING, WINDOW = -2, -1
 """Values of `Row.canvas` that are no canvas."""
+UNDECIDED = -1
+"""Of `Row.turn`."""
 CHARS_PER_TOKEN = 6
 """More than code has, so that a window of this many characters holds enough tokens."""
 MOST_ANCHORS = 16
@@ -59,6 +61,8 @@ class Row:
     """For rotary positions: a canvas goes on where the prompt it sees ends."""
     seen: Numbers
     """Of a canvas's token: how many of the window's tokens it sees."""
+    turn: Numbers
+    """Of a canvas's token: `canvas.turns`; UNDECIDED where it is the noise's to say."""
     free: npt.NDArray[np.bool_]
     """Slots. All else is given."""
 
@@ -84,6 +88,7 @@ class Example:
     """With noise in its slots."""
     target: list[int]
     """What belongs into the slots, in order."""
+    delete_id: int | None
 
 
 def build_row(
@@ -191,7 +196,7 @@ def example(
     for size, ids in zip(sizes, targets, strict=True):
         assert spec.delete_id is not None
         target += [*ids[:size], *[spec.delete_id] * (size - len(ids))]
-    return seen, Example(prefix[:seen], canvas, target)
+    return seen, Example(prefix[:seen], canvas, target, spec.delete_id)
 
 
 def _sizes(
@@ -222,8 +227,9 @@ def _longer(target: list[int], size: int) -> bool:
 def _examples(
     window: Window, propose: Callable[[], Gap | None], random: Random, tokenizer: Tokenizer,
     spec: ModelSpec, recipe: Recipe,
-) -> list[tuple[int, Example]]:  # fmt: skip
-    """Canvases for the proposed gaps, until the row is full."""
+) -> list[tuple[int, Numbers]]:  # fmt: skip
+    """Canvases for the proposed gaps, until the row is full: what each sees of the window, and as
+    `laid_out` lays them out."""
     room = recipe.row_tokens - len(window.ids)
     found = []
     for _ in range(TRIES):
@@ -238,10 +244,11 @@ def _examples(
         made = example(window, gaps, random, tokenizer, spec, recipe)
         if made is None:
             continue
-        if made[1].canvas.size > room:
+        laid = laid_out(made[1], random.random() < recipe.from_left, random)
+        if laid.shape[1] > room:
             break
-        room -= made[1].canvas.size
-        found.append(made)
+        room -= laid.shape[1]
+        found.append((made[0], laid))
     return found
 
 
@@ -275,26 +282,42 @@ def _snippet(
     return ids
 
 
-def _packed(prompt: list[int], examples: list[tuple[int, Example]], tokens: int) -> Row:
-    ids, position = list(prompt), list(range(len(prompt)))
-    canvas, seen, free = [WINDOW] * len(prompt), [0] * len(prompt), [False] * len(prompt)
-    for number, (count, each) in enumerate(examples):
-        clean = each.canvas.ids.clone()
-        clean[each.canvas.slots] = clean.new_tensor(each.target)
-        size = each.canvas.size
-        ids += clean.tolist()
-        position += range(count, count + size)
-        canvas += [number] * size
-        seen += [count] * size
-        free += each.canvas.free.tolist()
-    rest = tokens - len(ids)
-    return Row(
-        np.array(ids + [0] * rest, dtype=np.int64),
-        np.array(canvas + [PADDING] * rest, dtype=np.int64),
-        np.array(position + [0] * rest, dtype=np.int64),
-        np.array(seen + [0] * rest, dtype=np.int64),
-        np.array(free + [False] * rest, dtype=np.bool_),
-    )
+def laid_out(example: Example, from_left: bool, random: Random) -> Numbers:
+    """[4, tokens]: of each canvas token its id, position from the canvas's start, turn, and whether it
+    is a slot, in that order.
+
+    from_left: the turns of a canvas that is filled from left to right. Then every slot is a lesson at
+    once, for none sees those after it. Of several gaps one is to be filled; those before it are, those
+    after it are left out, as are all slots after the one that says that the text ends.
+    """
+    canvas = example.canvas
+    ids, free, gap = canvas.ids.numpy().copy(), canvas.free.numpy(), canvas.gap.numpy()
+    ids[free] = example.target
+    place = np.arange(canvas.size)
+    if not from_left:
+        return np.stack([ids, place, np.where(free, UNDECIDED, 0), free])
+    chosen = random.randrange(canvas.gaps)
+    deleted = free & (ids == example.delete_id)
+    again = deleted & np.roll(deleted, 1) & (gap == np.roll(gap, 1))  # not its gap's first
+    kept = (gap <= chosen) & ~again & ~(deleted & (gap < chosen))
+    slots = gap == chosen
+    return np.stack([ids, place, np.where(slots, place + 1, 0), slots])[:, kept]
+
+
+def _packed(prompt: list[int], examples: list[tuple[int, Numbers]], tokens: int) -> Row:
+    count = len(prompt)
+    row = np.zeros((6, tokens), dtype=np.int64)
+    ids, position, turn, free, canvas, sees = row
+    canvas[:] = PADDING
+    ids[:count], position[:count], canvas[:count] = prompt, range(count), WINDOW
+    end = count
+    for number, (before, each) in enumerate(examples):
+        here = slice(end, end + each.shape[1])
+        row[:4, here] = each
+        position[here] += before
+        canvas[here], sees[here] = number, before
+        end = here.stop
+    return Row(ids, canvas, position, sees, turn, free.astype(np.bool_))
 
 
 def _line_ends(text: str) -> list[int]:

@@ -51,10 +51,10 @@ def attention(module: Attention, rows: Tensor, rotary: Tensor, attend: Attend) -
     return joined
 
 
-def plain_attention(batch: Batch) -> Attend:
+def plain_attention(batch: Batch, turn: Tensor) -> Attend:
     """With a mask of all pairs, written out: on a CPU twice as fast, there and back, as
     `scaled_dot_product_attention` for rows of a few hundred tokens."""
-    seen = sees(batch)[:, None]
+    seen = sees(batch, turn)[:, None]
     bias = torch.zeros(seen.shape, device=seen.device).masked_fill_(~seen, -torch.inf)
 
     def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -65,11 +65,14 @@ def plain_attention(batch: Batch) -> Attend:
     return attend
 
 
-def flex_attention_for(batch: Batch, compiled: bool) -> Attend:
+def flex_attention_for(batch: Batch, turn: Tensor, compiled: bool) -> Attend:
     """FlexAttention, which skips blocks that nobody sees: for CUDA, where it is compiled."""
 
     def mask(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return may_see(batch.canvas[b, q], batch.seen[b, q], q, batch.canvas[b, k], k)
+        return may_see(
+            batch.canvas[b, q], batch.seen[b, q], turn[b, q], q,
+            batch.canvas[b, k], turn[b, k], k,
+        )  # fmt: skip
 
     rows, tokens = batch.ids.shape
     block_mask = create_block_mask(mask, rows, None, tokens, tokens, batch.ids.device.type)

@@ -72,7 +72,9 @@ class RowsLoss(nn.Module):
 
     def forward(self, batch: Batch, noise: Noised) -> Loss:
         attend = (
-            flex_attention_for(batch, compiled=True) if self._compiled else plain_attention(batch)
+            flex_attention_for(batch, noise.turn, compiled=True)
+            if self._compiled
+            else plain_attention(batch, noise.turn)
         )
         hidden = self._hidden_states(self.model, noise.ids, batch.position, attend)
         return loss_of(self.model, hidden, batch, noise, self._recipe, self._ranks.mean)

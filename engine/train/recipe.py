@@ -51,14 +51,14 @@ class Recipe:
     paths: float = 0.0
     """Share of rows whose prompt begins with the file's path, or in some of them its language."""
 
-    # noise
+    # order and noise
+    from_left: float = 0.85
+    """Share of canvases that are filled from left to right; the others in any order, from noise."""
     all_noise: float = 0.3
-    """Share of canvases that start from nothing, as every fill does; others lose a random share."""
-    from_left: float = 0.5
-    """Share of the others whose lost slots are the last ones, as a fill that grows from the left
-    leaves them, instead of any."""
+    """Share of those others that start from nothing, as every fill does; the rest loses a random
+    share of its slots."""
     wrong: float = 0.08
-    """Share of the visible slots that show a random token, so that mistakes are noticed."""
+    """Share of their visible slots that show a random token, so that mistakes are noticed."""
 
     # loss
     causal_weight: float = 0.5

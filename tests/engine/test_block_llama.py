@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import pairwise
+from itertools import pairwise, product
+from typing import Any
 
 import psutil
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.models.base import Order
+from engine import canvas as canvases
+from engine.models.base import KV
 from engine.models.block_llama import (
     BlockLlama,
     BlockLlamaConfig,
@@ -23,15 +25,22 @@ from engine.models.block_llama import (
 from engine.models.layers import KEY_STEP, Attention, attend, key_blocks
 
 NEAR = 1e-3
-KINDS: list[tuple[Order, bool]] = [
-    ("any", True),
-    ("any", False),
-    ("left_to_right", True),
-    ("left_to_right", False),
-]
+KINDS = list(product(("together", "one by one", "in groups"), (True, False)))
 
 
-def plain_logits(model: BlockLlama, prompt: list[int], canvas: list[int]) -> Tensor:
+def turns_of(kind: str, canvas: Tensor) -> Tensor | None:
+    """Who sees whom in a canvas [B, C]: nothing said, each those before it, or any groups."""
+    if kind == "together":
+        return None
+    if kind == "one by one":
+        return torch.arange(canvas.shape[1]).expand_as(canvas)
+    groups = torch.randint(3, canvas.shape[1:], generator=torch.Generator().manual_seed(4))
+    return groups.expand_as(canvas)
+
+
+def plain_logits(
+    model: BlockLlama, prompt: list[int], canvas: list[int], turn: list[int]
+) -> Tensor:  # fmt: skip
     """Logits [C, V] of one canvas behind `prompt`, as a textbook would compute them."""
     config, weights = model.config, dict(model.named_parameters())
     ids = [*prompt, *canvas]
@@ -39,8 +48,9 @@ def plain_logits(model: BlockLlama, prompt: list[int], canvas: list[int]) -> Ten
     sees = torch.zeros(count, count, dtype=torch.bool)
     for row in range(count):
         for column in range(count):
-            in_canvas = row >= len(prompt) and column >= len(prompt)
-            sees[row, column] = column <= row or (in_canvas and config.spec.order == "any")
+            sees[row, column] = column <= row
+            if row >= len(prompt) and column >= len(prompt):
+                sees[row, column] = turn[column - len(prompt)] <= turn[row - len(prompt)]
 
     def norm(x: Tensor, weight: Tensor) -> Tensor:
         return x / (x.pow(2).mean(-1, keepdim=True) + config.norm_epsilon).sqrt() * weight
@@ -76,33 +86,50 @@ def plain_logits(model: BlockLlama, prompt: list[int], canvas: list[int]) -> Ten
     return logits[len(prompt) :]
 
 
-def plain_answer(model: BlockLlama, prompt: list[int], canvas: Tensor, rows: Tensor) -> Tensor:
+def plain_answer(
+    model: BlockLlama, prompt: list[int], canvas: Tensor, rows: Tensor, turn: Tensor | None
+) -> Tensor:  # fmt: skip
     """What `denoise` should say, [B, R, V]."""
     shift = int(model.spec.shift)
+    turns = torch.zeros_like(canvas) if turn is None else turn
     return torch.stack(
         [
-            plain_logits(model, prompt, line.tolist())[wanted - shift]
-            for line, wanted in zip(canvas, rows, strict=True)
+            plain_logits(model, prompt, line.tolist(), turns[b].tolist())[wanted - shift]
+            for b, (line, wanted) in enumerate(zip(canvas, rows, strict=True))
         ]
     )
 
 
-def with_order(model: BlockLlama, order: Order, shift: bool) -> BlockLlama:
+class InTurn(BlockLlama):
+    """Whose canvases all have turns of one kind."""
+
+    kind: str
+
+    def denoise(self, canvas: Tensor, kv: KV, rows: Tensor, *_: object) -> Tensor:
+        return super().denoise(canvas, kv, rows, None, turns_of(self.kind, canvas))
+
+    def plain(self, prompt: Tensor, canvas: Tensor, rows: Tensor) -> Tensor:
+        turn = turns_of(self.kind, canvas)
+        return plain_answer(self, prompt.tolist(), canvas, rows, turn)
+
+
+def in_turn(model: BlockLlama, kind: str, shift: bool = True) -> InTurn:
     """The same weights, used otherwise."""
-    spec = dataclasses.replace(model.spec, order=order, shift=shift)
-    other = BlockLlama(dataclasses.replace(model.config, spec=spec))
+    spec = dataclasses.replace(model.spec, shift=shift)
+    other = InTurn(dataclasses.replace(model.config, spec=spec))
+    other.kind = kind
     other.load_state_dict(model.state_dict(), assign=True)
     return other.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-shift-{kind[1]}")
-def model(request: pytest.FixtureRequest, tiny_mask_model: BlockLlama) -> BlockLlama:
-    return with_order(tiny_mask_model, *request.param)
+def model(request: pytest.FixtureRequest, tiny_mask_model: BlockLlama) -> InTurn:
+    return in_turn(tiny_mask_model, *request.param)
 
 
 @pytest.fixture
-def causal(tiny_causal_model: BlockLlama) -> BlockLlama:
-    return tiny_causal_model
+def causal(tiny_causal_model: BlockLlama) -> InTurn:
+    return in_turn(tiny_causal_model, "one by one")
 
 
 def random_ids(*shape: int, seed: int = 0) -> Tensor:
@@ -111,7 +138,7 @@ def random_ids(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize("prompt_length", [0, 1, 40])
 @pytest.mark.parametrize("variants", [1, 3])
-def test_agrees_with_the_plain_model(model: BlockLlama, prompt_length: int, variants: int) -> None:
+def test_agrees_with_the_plain_model(model: InTurn, prompt_length: int, variants: int) -> None:
     prompt, canvas = random_ids(prompt_length), random_ids(variants, 12, seed=1)
     rows = torch.tensor([[1, 4, 11], [2, 3, 9], [5, 5, 5]])[:variants]
     kv = model.new_kv()
@@ -119,13 +146,11 @@ def test_agrees_with_the_plain_model(model: BlockLlama, prompt_length: int, vari
     answer = model.denoise(canvas, kv, rows)
     assert answer.dtype == torch.float32
     assert kv.length == prompt_length
-    torch.testing.assert_close(
-        answer, plain_answer(model, prompt.tolist(), canvas, rows), atol=NEAR, rtol=0
-    )
+    torch.testing.assert_close(answer, model.plain(prompt, canvas, rows), atol=NEAR, rtol=0)
 
 
 def test_a_prompt_grown_in_pieces_and_rolled_back_is_as_good_as_a_fresh_one(
-    model: BlockLlama,
+    model: InTurn,
 ) -> None:
     prompt, other = random_ids(60), random_ids(30, seed=2)
     canvas, rows = random_ids(2, 8, seed=1), torch.tensor([[1, 2, 7]] * 2)
@@ -138,7 +163,7 @@ def test_a_prompt_grown_in_pieces_and_rolled_back_is_as_good_as_a_fresh_one(
     model.encode(prompt[25:], kv)
     torch.testing.assert_close(
         model.denoise(canvas, kv, rows),
-        plain_answer(model, prompt.tolist(), canvas, rows),
+        model.plain(prompt, canvas, rows),
         atol=NEAR,
         rtol=0,
     )
@@ -190,40 +215,53 @@ class Counted(BlockLlama):
 
     def __init__(self, config: BlockLlamaConfig) -> None:
         super().__init__(config)
-        self.rows: list[int] = []
+        self.rows = list[int]()
 
     def _forward(self, ids: Tensor, *rest: object) -> Tensor:
         self.rows.append(len(ids))
         return super()._forward(ids, *rest)
 
 
-def counted(model: BlockLlama) -> Counted:
-    other = Counted(model.config)
-    other.load_state_dict(model.state_dict(), assign=True)
-    return other.eval().requires_grad_(False)
-
-
-def test_a_step_to_the_right_computes_one_row(causal: BlockLlama) -> None:
-    model = counted(causal)
-    kv, fresh = model.new_kv(), causal.new_kv()
-    prompt, canvas = random_ids(20), torch.full((2, 16), 256)
-    canvas[:, 0] = 7
+@pytest.mark.parametrize(
+    ("spec", "first", "then"),
+    [({"delete_id": None}, 1, 1), ({"delete_id": 255}, 4, 1), ({"order": "any"}, 16, 16)],
+    ids=["reads on", "left to right", "any order"],
+)
+def test_a_step_computes_what_it_must(
+    tiny_causal_model: BlockLlama, spec: dict[str, Any], first: int, then: int
+) -> None:
+    """Slots filled from left to right between one anchor and three: the anchors once, then a row each,
+    and every answer as if nothing were remembered."""
+    config = tiny_causal_model.config
+    model = Counted(
+        dataclasses.replace(config, spec=dataclasses.replace(config.spec, **spec))
+    ).eval()
+    model.load_state_dict(tiny_causal_model.state_dict())
+    mask_id = model.spec.mask_id or 0
+    canvas = canvases.build([7], [12], [], [5, 6, 8], model.spec)
+    ids, prompt = canvas.ids.repeat(2, 1), random_ids(20)
+    kv, fresh = model.new_kv(), tiny_causal_model.new_kv()
     model.encode(prompt, kv)
-    causal.encode(prompt, fresh)
+    tiny_causal_model.encode(prompt, fresh)
     model.rows.clear()
-    for position in range(1, 16):
+    for position in range(1, 13):
+        turn = canvases.turns(ids, canvas, model.spec)
         rows = torch.full((2, 1), position)
-        answer = model.denoise(canvas, kv, rows)
+        if model.spec.order == "any":  # asks for all that is masked
+            rows = torch.arange(position, 13).repeat(2, 1)
+        answer = model.denoise(ids, kv, rows, None, turn)
         fresh.truncate(20)  # forgets the scratch area: everything is computed again
-        torch.testing.assert_close(answer, causal.denoise(canvas, fresh, rows), atol=NEAR, rtol=0)
-        canvas[:, position] = torch.tensor([position, position + 100])
-    assert model.rows == [2] * 15
+        expected = tiny_causal_model.denoise(ids, fresh, rows, None, turn)
+        torch.testing.assert_close(answer, expected, atol=NEAR, rtol=0)
+        assert (ids[:, position] == mask_id).all()
+        ids[:, position] = torch.tensor([position, position + 100])
+    assert model.rows[:11] == [2 * first, *[2 * then] * 10]  # the last one needs no mask
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_what_a_causal_canvas_remembers_never_shows(data: st.DataObject) -> None:
-    """Any sequence of canvases, wanted rows, roll-backs and encodes: as if nothing were kept."""
+def test_what_a_canvas_remembers_never_shows(data: st.DataObject) -> None:
+    """Any sequence of canvases, turns, wanted rows, roll-backs and encodes: as if nothing were kept."""
     model = REMEMBERING
     kv = model.new_kv()
     prompt: list[int] = []
@@ -245,10 +283,10 @@ def test_what_a_causal_canvas_remembers_never_shows(data: st.DataObject) -> None
             rows = torch.tensor(
                 [sorted(data.draw(st.tuples(*[st.integers(1, width - 1)] * 2))) for _ in canvas]
             )
-            answer = model.denoise(canvas, kv, rows)
-            torch.testing.assert_close(
-                answer, plain_answer(model, prompt, canvas, rows), atol=NEAR, rtol=0
-            )
+            turn = torch.tensor(data.draw(st.lists(lines, min_size=count, max_size=count)))
+            answer = model.denoise(canvas, kv, rows, None, turn)
+            expected = plain_answer(model, prompt, canvas, rows, turn)
+            torch.testing.assert_close(answer, expected, atol=NEAR, rtol=0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -262,7 +300,7 @@ REMEMBERING: BlockLlama
 
 
 def test_a_failed_forward_leaves_nothing_that_counts_as_written(
-    causal: BlockLlama, monkeypatch: pytest.MonkeyPatch
+    causal: InTurn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canvas, rows, kv = random_ids(1, 8), torch.tensor([[5]]), causal.new_kv()
     causal.encode(random_ids(5), kv)
@@ -272,7 +310,7 @@ def test_a_failed_forward_leaves_nothing_that_counts_as_written(
             causal.denoise(canvas, kv, rows)
     torch.testing.assert_close(
         causal.denoise(canvas, kv, rows),
-        plain_answer(causal, random_ids(5).tolist(), canvas, rows),
+        causal.plain(random_ids(5), canvas, rows),
         atol=NEAR,
         rtol=0,
     )

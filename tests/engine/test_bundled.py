@@ -27,7 +27,8 @@ CODE = Path(bisect.__file__).read_text(encoding="utf-8")
 def nats_per_token(model: DenoisingModel, ids: list[int]) -> float:
     """Mean surprise at `ids` (at most 256), each given those before it."""
     rows = torch.arange(1, len(ids))[None]
-    logits = model.denoise(torch.tensor(ids)[None], model.new_kv(), rows)[0]
+    turn = torch.arange(len(ids))[None]
+    logits = model.denoise(torch.tensor(ids)[None], model.new_kv(), rows, None, turn)[0]
     return torch.nn.functional.cross_entropy(logits, torch.tensor(ids[1:])).item()
 
 
@@ -100,7 +101,8 @@ def test_rows_agree_with_the_backbone_written_out(floating: BlockLlama) -> None:
     expected = plain_causal_logits(floating, ids)
     kv = floating.new_kv()
     floating.encode(torch.tensor(ids[:3]), kv)
-    answer = floating.denoise(torch.tensor([ids[3:]]), kv, torch.tensor([[1, 2, 3]]))
+    turn = torch.arange(4)[None]
+    answer = floating.denoise(torch.tensor([ids[3:]]), kv, torch.tensor([[1, 2, 3]]), None, turn)
     torch.testing.assert_close(answer[0], expected[3:6], atol=1e-3, rtol=0)
 
 

@@ -40,11 +40,9 @@ class Letters:
         self.longest = max(self.longest, kv.length + len(ids))
         self._model.encode(ids, kv)
 
-    def denoise(
-        self, canvas: Tensor, kv: Any, rows: Tensor, signal: Tensor | None = None
-    ) -> Tensor:
+    def denoise(self, canvas: Tensor, kv: Any, rows: Tensor, *rest: Tensor | None) -> Tensor:
         self.longest = max(self.longest, kv.length + canvas.shape[1])
-        logits = self._model.denoise(canvas, kv, rows, signal)
+        logits = self._model.denoise(canvas, kv, rows, *rest)
         letters = torch.full((logits.shape[-1],), -torch.inf)
         letters[ord("a") : ord("z") + 1] = 0.0
         return logits + letters

@@ -347,7 +347,7 @@ def test_sampling_for_each_noise() -> None:
 def test_close_gaps_leaves_what_is_settled() -> None:
     settled = torch.tensor([[True, True, False, False]])
     state = MaskState(torch.tensor([[5, 9, MASK, MASK]]), settled, settled * 0.5, ~settled)
-    new = close_gaps(state, torch.tensor([[False, True, True, False]]), eos_id=9)
+    new = close_gaps(state, torch.tensor([[False, True, True, False]]), end_id=9)
     assert new.ids.tolist() == [[5, 9, 9, MASK]]
     assert new.settled.tolist() == [[True, True, True, False]]
     assert new.confidence.tolist() == [[0.5, 0.5, 1.0, 0.0]]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.canvas import Canvas
+from engine.canvas import Canvas, turns
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.models.base import ModelSpec
@@ -22,7 +22,7 @@ from engine.request import InfillRequest, Snippet
 from engine.tokenizer import Tokenizer
 from engine.train import examples
 from engine.train.corpus import Document
-from engine.train.examples import PADDING, WINDOW, Window, build_row, cut_window, example
+from engine.train.examples import PADDING, UNDECIDED, WINDOW, Window, build_row, cut_window, example
 from engine.train.gaps import Gap
 from engine.train.recipe import Recipe
 
@@ -98,7 +98,7 @@ def laid_out(
         def encode(self, ids: torch.Tensor, kv: object) -> None:
             self.ids += ids.tolist()
 
-        def denoise(self, canvas: torch.Tensor, kv: object, rows: torch.Tensor, _: object) -> None:
+        def denoise(self, canvas: torch.Tensor, kv: object, rows: torch.Tensor, *_: object) -> None:
             free = torch.zeros(canvas.shape[1], dtype=torch.bool)
             free[rows[0]] = True
             raise SeenError(Canvas(canvas[0], free, free.long()))
@@ -125,7 +125,12 @@ def test_rows_hold_the_documents_own_text(seed: int, tokenizer: Tokenizer, spec:
     for number in range(row.canvas.max() + 1):
         here = row.canvas == number
         ids, free, seen = row.ids[here], row.free[here], int(row.seen[here][0])
-        assert (row.position[here] == seen + np.arange(len(ids))).all()
+        place = row.position[here] - seen
+        assert place[0] == 0
+        in_order = bool((row.turn[here] > 0).any())
+        assert (np.diff(place) >= 1).all() if in_order else (np.diff(place) == 1).all()
+        assert (row.turn[here][free] == (place[free] + 1 if in_order else UNDECIDED)).all()
+        assert (row.turn[here][~free] == 0).all()
         assert free.any()
         first, last = np.flatnonzero(free)[[0, -1]]
         if (ids[free] == spec.delete_id).any() and free[first : last + 1].all():
@@ -160,6 +165,46 @@ def test_several_gaps_share_a_canvas_with_the_text_between_them(
     clean[canvas.slots] = clean.new_tensor(target)
     kept = [id_ for id_ in clean.tolist() if id_ != spec.delete_id]
     assert tokenizer.decode(kept) == " = f(1)\nb = g(2)\nc = 3\n"[-len(tokenizer.decode(kept)) :]
+
+
+@pytest.mark.parametrize("chosen", [0, 1])
+def test_a_canvas_that_is_filled_from_the_left_has_the_turns_of_a_fill(
+    chosen: int, tokenizer: Tokenizer, spec: ModelSpec
+) -> None:
+    """All slots of one gap in one row, each as it is while that gap is being filled."""
+    text = "a = f(1)\nb = g(2)\nc = 3\n"
+    window = window_of(text, tokenizer, spec)
+    gaps = [Gap(text.index("f"), text.index("f") + 4), Gap(text.index("g"), text.index("g") + 4)]
+    made = example(window, gaps, Random(0), tokenizer, spec, AS_SERVED)
+    assert made is not None
+    canvas = made[1].canvas
+    random = Random(next(seed for seed in range(9) if Random(seed).randrange(2) == chosen))
+    ids, place, turn, free = examples.laid_out(made[1], True, random)
+    assert set(canvas.gap[place[free > 0]].tolist()) == {chosen}
+    said = tokenizer.decode([int(id_) for id_ in ids[free > 0] if id_ != spec.delete_id])
+    assert said.strip() == ("f(1)", "g(2)")[chosen]
+    assert ids[free > 0][-1] == spec.delete_id
+    assert int((ids == spec.delete_id).sum()) == 1
+
+    ordered = replace(spec, order="left_to_right")
+    whole = canvas.ids.clone()
+    whole[canvas.slots] = whole.new_tensor(made[1].target)
+    for filled in range(int(free.sum())):
+        masked = (canvas.gap > chosen) | ((canvas.gap == chosen) & (turns_before(canvas) >= filled))
+        now = whole.masked_fill(masked, spec.mask_id or 0)
+        served = turns(now[None], canvas, ordered)
+        assert served is not None
+        known = {at for at in range(canvas.size) if served[0, at] <= place[free > 0][filled]}
+        trained = {int(at): int(when) for at, when in zip(place, turn, strict=True)}
+        until = place[free > 0][filled]
+        assert known == {at for at, when in trained.items() if when <= until}
+        assert all(trained[at] == served[0, at] for at in known)
+
+
+def turns_before(canvas: Canvas) -> torch.Tensor:
+    """[C]: how many slots of its own gap stand before a position."""
+    same = canvas.gap[:, None] == canvas.gap
+    return (same & torch.ones(len(same), len(same)).tril(-1).bool()).sum(1)
 
 
 def test_a_prompt_that_begins_with_the_far_suffix_is_the_requests(
