@@ -149,6 +149,8 @@ class EngineInfo:
     dtype: str
     order: str
     """`any`: refines all positions at once. `left_to_right`: one position a step."""
+    sees_after: bool
+    """Fills agree with the text after the gap. False: it only continues the text before it."""
     licence: str
     parameters: int
     weights_bytes: int

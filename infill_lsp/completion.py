@@ -96,7 +96,7 @@ async def fill(
 def _sees_after(engine: InfillEngine) -> bool:
     ready = engine.ready
     known = ready.done() and not ready.cancelled() and ready.exception() is None
-    return known and ready.result().order == "any"
+    return known and ready.result().sees_after
 
 
 def context_for(

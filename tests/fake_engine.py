@@ -76,7 +76,9 @@ class FakeEngine:
             self.ready.set_exception(EngineError(error))
         else:
             self.ready.set_result(
-                EngineInfo("fake", "cpu", "none", "any", "Apache-2.0", 0, 0, 8192, 256, seconds)
+                EngineInfo(
+                    "fake", "cpu", "none", "any", True, "Apache-2.0", 0, 0, 8192, 256, seconds
+                )
             )
         while (entry := self._jobs.get()) is not None:
             request, job, on_draft = entry

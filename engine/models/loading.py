@@ -63,6 +63,7 @@ def load_model(
         device=str(device),
         dtype=form,
         order=model.spec.order,
+        sees_after=not model.spec.reads_on,
         licence=model.spec.licence,
         parameters=model.config.parameters,
         weights_bytes=sum(tensor.nbytes for tensor in tensors),

@@ -16,6 +16,7 @@ from engine.models.block_llama import BlockLlama
 from engine.models.layers import TiedEmbedding
 from engine.models.quantize import quantize_rows
 from engine.models.weights import SIDES, Adapters
+from engine.request import EngineError
 
 FROZEN = torch.bfloat16
 """What products are computed in, so weights that never change need not be converted each time."""
@@ -95,6 +96,11 @@ def stored_adapted(model: BlockLlama, stored: Mapping[str, Tensor]) -> dict[str,
         if name.endswith(SIDES):
             tensors[f"{name}.int8"], tensors[f"{name}.scale"] = quantize_rows(value)
         elif name == "embedding.rows":
+            if "embedding.int8" not in tensors:
+                raise EngineError(
+                    "The model that was adapted does not keep its embedding in 8 bits. Export it as "
+                    "int8 first, and train that."
+                )
             ids = model.get_submodule("embedding").get_buffer("ids").cpu()
             table, scale = tensors["embedding.int8"].clone(), tensors["embedding.scale"].clone()
             table[ids], scale[ids] = quantize_rows(value)

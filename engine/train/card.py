@@ -111,7 +111,8 @@ def _model(folder: Path) -> str:
     names = {name for path in paths for name in _names(path)}
     linears = "4 bits in groups of 32" if any(name.endswith(".q4") for name in names) else "8 bits"
     sizes = [path.stat().st_size for path in paths]
-    reads = "all positions of a canvas at once" if spec.order == "any" else "left to right"
+    writes = "all positions of a canvas at once" if spec.order == "any" else "left to right"
+    sees = "the text before the gap" if spec.reads_on else "the text on both sides of the gap"
     rows = [
         ("Licence", f"{spec.licence} (see `LICENSE`)"),
         ("Parameters", f"{config.parameters:,}"),
@@ -121,7 +122,8 @@ def _model(folder: Path) -> str:
             f"{config.kv_heads} for keys and values, feed-forward {config.inner}, vocabulary "
             f"{spec.vocab_size:,}, context {spec.context_length:,}",
         ),
-        ("Writes", f"{reads}, from `{spec.noise}` noise"),
+        ("Sees", sees),
+        ("Writes", writes),
         ("Weights", f"linears {linears}, embedding 8 bits, norms float32"),
         ("Size", " + ".join(f"{size / 1e6:.1f} MB" for size in sizes)),
     ]

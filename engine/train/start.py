@@ -24,7 +24,7 @@ def backbone(folder: Path, device: torch.device, recipe: Recipe) -> BlockLlama:
     that infills already is left as it is; EngineError where its tokenizer lacks the tokens."""
     rank = recipe.adapter_rank
     model = load_block_llama(folder, device, torch.float32, adapted=rank == 0)
-    if model.spec.order != "any":
+    if model.spec.reads_on:
         model = _to_infill(model, folder, recipe)
     if rank:
         adapt(model, rank, read_adapters(folder))
@@ -42,7 +42,7 @@ def _to_infill(model: BlockLlama, folder: Path, recipe: Recipe) -> BlockLlama:
     spec = replace(
         model.spec,
         name=f"{model.spec.name}-infill",
-        order="any",
+        order="left_to_right" if recipe.from_left >= 0.5 else "any",
         delete_id=delete,
         separator_id=separator if pieces else None,
         suffix_in_prompt=recipe.far_suffix > 0,

@@ -61,6 +61,7 @@ def _model(config: EngineConfig) -> Finding:
     finally:
         loaded.close()
     how = "refines all positions at once" if info.order == "any" else "fills from left to right"
+    how += ", seeing both sides" if info.sees_after else ""
     return Finding(
         f"model {info.model}",
         True,

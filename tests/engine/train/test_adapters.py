@@ -14,7 +14,7 @@ from engine.models.block_llama import BlockLlama
 from engine.models.weights import load_block_llama, read_adapters, read_tensors
 from engine.request import EngineError
 from engine.tokenizer import Tokenizer
-from engine.train.adapters import AdaptedLinear, adapt
+from engine.train.adapters import AdaptedLinear, adapt, stored_adapted
 from engine.train.corpus import Document
 from engine.train.export import export
 from engine.train.loop import Limit, Trainer
@@ -147,6 +147,13 @@ def test_a_run_with_adapters_is_resumed_to_the_bit(
     second.run(documents, Limit(steps=4))
     for name, parameter in whole.model.named_parameters():
         assert torch.equal(parameter, second.model.get_parameter(name)), name
+
+
+def test_an_embedding_that_is_not_stored_in_8_bits_is_named(stored: Path) -> None:
+    model = loaded(stored)
+    adapt(model, RECIPE.adapter_rank, {})
+    with pytest.raises(EngineError, match="does not keep its embedding in 8 bits"):
+        stored_adapted(model, {})
 
 
 def test_an_adapter_of_the_wrong_shape_is_named(stored: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_run_is_resumed_and_exported(corpus: Path, tmp_path: Path) -> None:
     assert (out / CHECKPOINT).is_dir()
     assert "| float |" in (model / "model_card.md").read_text()
     loaded, _, info = load_model(EngineConfig(model=str(model), device="cpu"))
-    assert info.order == "any"
+    assert (info.order, info.sees_after) == ("left_to_right", True)
     assert loaded.spec.delete_id is not None
 
 
