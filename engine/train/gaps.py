@@ -43,6 +43,16 @@ def rest_of_line(text: str, spans: Spans, random: Random) -> Gap | None:
     return Gap(start, line.end())
 
 
+def within_line(text: str, spans: Spans, random: Random) -> Gap | None:
+    """Some words of a line, with others on both sides."""
+    found = _some_line(text, random)
+    if found is None:
+        return None
+    places = [at.start() for at in _WORD_START.finditer(text, found.start(), found.end())]
+    places = [at for at in places if text[found.start() : at].strip() and at < found.end()]
+    return Gap(*sorted(random.sample(places, 2))) if len(places) > 1 else None
+
+
 def line(text: str, spans: Spans, random: Random) -> Gap | None:
     """A line without its indentation."""
     found = _some_line(text, random)
@@ -110,6 +120,7 @@ def _of_tree(kind: str) -> Callable[[str, Spans, Random], Gap | None]:
 
 KINDS: dict[str, Callable[[str, Spans, Random], Gap | None]] = {
     "rest_of_line": rest_of_line,
+    "within_line": within_line,
     "line": line,
     "indented_line": indented_line,
     "lines": lines,

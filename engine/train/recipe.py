@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 GAP_SHARES: Mapping[str, float] = {
-    "rest_of_line": 0.28,
-    "indented_line": 0.10,
-    "line": 0.10,
+    "rest_of_line": 0.19,
+    "within_line": 0.10,
+    "indented_line": 0.07,
+    "line": 0.07,
     "lines": 0.08,
-    "whole_line": 0.16,
-    "whole_lines": 0.06,
+    "whole_line": 0.14,
+    "whole_lines": 0.07,
     "statement": 0.04,
     "block": 0.04,
-    "arguments": 0.04,
-    "value": 0.03,
-    "random": 0.05,
+    "arguments": 0.06,
+    "value": 0.04,
+    "random": 0.08,
     "nothing": 0.02,
 }
 """How often each kind of gap is tried (`gaps.KINDS`)."""
@@ -32,7 +33,7 @@ class Recipe:
     seed: int = 0
 
     # examples
-    row_tokens: int = 512
+    row_tokens: int = 768
     """Tokens of one row: a document's window, and canvases after it."""
     shortest_window: int = 64
     longest_window: int = 256
@@ -61,8 +62,8 @@ class Recipe:
     """Share of their visible slots that show a random token, so that mistakes are noticed."""
 
     # loss
-    causal_weight: float = 0.5
-    causal_share: float = 0.3
+    causal_weight: float = 0.3
+    causal_share: float = 0.15
     """Weight of the next-token loss on the window, and share of its tokens it is computed for."""
     visible_weight: float = 0.1
     """Weight of a slot that shows its right token, against 1 for one that does not."""

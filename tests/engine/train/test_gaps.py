@@ -39,6 +39,12 @@ def test_each_kind_is_what_it_says(seed: int) -> None:
     assert "\n" not in gap
     assert gap
 
+    before, gap, after = cut("within_line", seed)
+    assert before.rsplit("\n", 1)[-1].strip()
+    assert after.split("\n", 1)[0]
+    assert gap
+    assert "\n" not in gap
+
     before, gap, after = cut("line", seed)
     assert before.rsplit("\n", 1)[-1].strip() == ""
     assert gap == gap.lstrip()
