@@ -102,15 +102,19 @@ def test_the_measured_figures_are_those_of_the_results_files() -> None:
     assert measured() in README, f"put this into README.md:\n{measured()}"
 
 
-def ablations() -> str:
-    """The log's table, from the file that `engine.train.ablation` wrote."""
-    text = (MEASURED / "ablation-cpu.jsonl").read_text("utf-8")
+def ablations(name: str) -> str:
+    """A table of the log, from a file that `engine.train.ablation` wrote."""
+    text = (MEASURED / name).read_text("utf-8")
     return ablation.markdown([json.loads(line) for line in text.splitlines()])
 
 
 def test_the_log_of_experiments_is_what_the_runs_said() -> None:
     log = (ROOT / "engine/train/README.md").read_text("utf-8")
-    assert ablations() in log, f"put this into engine/train/README.md:\n{ablations()}"
+    files = sorted(path.name for path in MEASURED.glob("ablation-*.jsonl"))
+    assert files
+    for name in files:
+        assert name in log
+        assert ablations(name) in log, f"put this into engine/train/README.md:\n{ablations(name)}"
 
 
 def test_the_table_of_settings_is_the_dataclass() -> None:

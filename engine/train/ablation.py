@@ -42,6 +42,8 @@ JUDGE = Recipe(seed=1_000_003, from_left=0.5, all_noise=1.0, causal_share=1.0)
 JUDGED = 16
 """Batches."""
 SCORES = ("in_order", "from_nothing", "causal", "first", "ends")
+BESIDE = ("change", "seed", "steps", "seconds", "tokens")
+"""What a row has besides scores."""
 Row = dict[str, Any]
 
 
@@ -113,16 +115,17 @@ def judged(trainer: Trainer, dev: Iterator[Batch]) -> dict[str, float]:
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """A table: means over seeds, and the largest distance of a seed from its mean."""
-    names = ("change", "steps", "seeds", *SCORES, "seconds")
+    scores = [name for name in rows[0] if name not in BESIDE]
+    names = ("change", "steps", "seeds", *scores, "seconds")
     lines = [" | ".join(names), " | ".join(["---", *["---:"] * (len(names) - 1)])]
     for change, steps in dict.fromkeys((row["change"], row["steps"]) for row in rows):
         same = [row for row in rows if (row["change"], row["steps"]) == (change, steps)]
         cells = [f"`{change}`" if change else "none", str(steps), str(len(same))]
-        for name in (*SCORES, "seconds"):
+        for name in (*scores, "seconds"):
             values = [row[name] for row in same]
             mean = statistics.fmean(values)
             spread = max(abs(value - mean) for value in values)
-            cells.append(f"{mean:.3f} ±{spread:.3f}" if name in SCORES else f"{mean:.0f}")
+            cells.append(f"{mean:.3f} ±{spread:.3f}" if name in scores else f"{mean:.0f}")
         lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
 
