@@ -89,6 +89,10 @@ def _run(arguments: argparse.Namespace) -> int:
                 answers=arguments.answers,
                 as_json=arguments.json,
             )
+        case "stats":
+            from infill_lsp.commands import stats
+
+            return stats.run(as_json=arguments.json, png=arguments.png)
         case "train":
             return _train(arguments)
         case _:
@@ -164,6 +168,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--repeats", type=_positive, default=9, help="runs behind each median")
     _add_engine(bench)
     _add_eval(commands.add_parser("eval", help="how good the fills are, where the answer is known"))
+    stats = commands.add_parser("stats", help="what became of the suggestions on this machine")
+    stats.add_argument("--png", type=Path, metavar="FILE", help="draw it, too (needs matplotlib)")
+    _add_json(stats)
     train = commands.add_parser("train", help="make a corpus, and a model out of it")
     _add_train(train.add_subparsers(dest="part", metavar="PART", required=True))
     return parser
