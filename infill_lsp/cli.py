@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engine import EngineConfig, EngineError
 from infill_lsp.commands import CommandError
+from infill_lsp.rendezvous import UnreachableError
 from infill_lsp.settings import Settings
 
 EXAMPLES = """\
@@ -23,6 +24,10 @@ examples:
   infill-lsp fill app.py:12:5 --to 14:1 --variants 3 --json
   infill-lsp doctor                   what works here, what does not, and how to mend it
 """
+
+
+SHARED = (sys.executable, "-P", "-m", "infill_lsp.cli", "serve", "--shared")
+"""Starts the server that windows share, with the socket's path after it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -96,13 +101,28 @@ def _run(arguments: argparse.Namespace) -> int:
         case "train":
             return _train(arguments)
         case _:
-            from infill_lsp import transport
+            return _serve(arguments)
 
-            if arguments.tcp is not None:
-                return transport.serve_tcp(*_address(arguments.tcp))
-            if arguments.ws is not None:
-                return transport.serve_ws(*_address(arguments.ws))
-            return transport.serve_stdio()
+
+def _serve(arguments: argparse.Namespace) -> int:
+    alone = arguments.standalone or arguments.tcp or arguments.ws or arguments.shared
+    if not alone:
+        from infill_lsp import relay
+
+        try:
+            return relay.serve_stdio(SHARED)
+        except UnreachableError as why:
+            print(f"infill-lsp: no shared server: {why}; this window gets its own", file=sys.stderr)
+    # From here on this process is a server; imported late, since a relay is to stay small.
+    from infill_lsp import shared, transport
+
+    if arguments.shared is not None:
+        return shared.serve_shared(arguments.shared)
+    if arguments.tcp is not None:
+        return transport.serve_tcp(*_address(arguments.tcp))
+    if arguments.ws is not None:
+        return transport.serve_ws(*_address(arguments.ws))
+    return transport.serve_stdio()
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -250,11 +270,23 @@ def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _add_transports(parser: argparse.ArgumentParser) -> None:
     transport = parser.add_mutually_exclusive_group()
-    transport.add_argument("--stdio", action="store_true", help="standard input and output")
+    transport.add_argument(
+        "--stdio",
+        action="store_true",
+        help="standard input and output, through the server that windows share (the default)",
+    )
     transport.add_argument(
         "--tcp", metavar="[HOST:]PORT", help="TCP, loopback unless HOST is given"
     )
     transport.add_argument("--ws", metavar="[HOST:]PORT", help="WebSocket, likewise")
+    transport.add_argument(
+        "--standalone",
+        action="store_true",
+        help="standard input and output, with a model of its own, not shared with other windows",
+    )
+    transport.add_argument(
+        "--shared", type=Path, metavar="SOCKET", help="what windows start to share"
+    )
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

@@ -139,8 +139,11 @@ def read(file: Path) -> list[Usage]:
         latencies: dict[tuple[str, str], dict[float, int]] = {}
         for day, language, bucket, shown in connection.execute("SELECT * FROM latencies"):
             latencies.setdefault((day, language), {})[math.exp(bucket * _STEP)] = shown
-        rows = connection.execute("SELECT * FROM counts ORDER BY day, language")
         return [
-            Usage(day, language, *counts, latencies=latencies.get((day, language), {}))
-            for day, language, *counts in rows
+            Usage(
+                day, language, shown, accepted, partial, saved, latencies.get((day, language), {})
+            )
+            for day, language, shown, accepted, partial, saved in connection.execute(
+                "SELECT * FROM counts ORDER BY day, language"
+            )
         ]

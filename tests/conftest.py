@@ -1,5 +1,5 @@
 """For all tests: makes `fake_engine` and `gemma_checkpoint` importable, whichever way pytest was
-started, and keeps the counts of tests out of the user's own."""
+started, and keeps their counts and sockets apart from the user's own."""
 
 import atexit
 import os
@@ -10,5 +10,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-os.environ["XDG_STATE_HOME"] = _state = tempfile.mkdtemp(prefix="infill-state-")
-atexit.register(shutil.rmtree, _state, ignore_errors=True)
+for _kind in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+    os.environ[_kind] = tempfile.mkdtemp(prefix="infill-")
+    atexit.register(shutil.rmtree, os.environ[_kind], ignore_errors=True)
