@@ -30,6 +30,9 @@ SHARED = (sys.executable, "-P", "-m", "infill_lsp.cli", "serve", "--shared")
 """Starts the server that windows share, with the socket's path after it."""
 
 
+HTTP_OPTIONS = ("token_file", "model", "device", "threads")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args(argv)
@@ -105,8 +108,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    alone = arguments.standalone or arguments.tcp or arguments.ws or arguments.shared
-    if not alone:
+    given = [name for name in HTTP_OPTIONS if getattr(arguments, name, None) is not None]
+    if given and not getattr(arguments, "http", None):
+        option = given[0].replace("_", "-")
+        raise CommandError(f"--{option} goes with --http; an editor has settings for that")
+    ways = ("standalone", "tcp", "ws", "shared", "http")
+    if not any(getattr(arguments, way, None) for way in ways):
         from infill_lsp import relay
 
         try:
@@ -118,11 +125,34 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     if arguments.shared is not None:
         return shared.serve_shared(arguments.shared)
+    if getattr(arguments, "http", None) is not None:
+        return _serve_http(arguments)
     if arguments.tcp is not None:
         return transport.serve_tcp(*_address(arguments.tcp))
     if arguments.ws is not None:
         return transport.serve_ws(*_address(arguments.ws))
     return transport.serve_stdio()
+
+
+def _serve_http(arguments: argparse.Namespace) -> int:
+    try:
+        from infill_lsp.endpoint import app, serving
+    except ImportError:
+        raise CommandError("--http needs aiohttp: pip install 'infill-lsp[http]'") from None
+    host, port = _address(arguments.http)
+    if not app.is_loopback(host):
+        raise CommandError(f"--http listens on loopback addresses only, not on {host}")
+    defaults = Settings()
+    settings = Settings(
+        model=arguments.model or defaults.model,
+        device=arguments.device or defaults.device,
+        threads=arguments.threads,
+    )
+    try:
+        token = serving.token_from(arguments.token_file)
+    except serving.TokenError as error:
+        raise CommandError(str(error)) from error
+    return serving.serve_http(host, port, settings, token)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -165,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="speak LSP (the default)")
-    _add_transports(serve)
+    _add_http(serve, _add_transports(serve))
 
     fill = commands.add_parser("fill", help="fill one gap of a file and show it")
     fill.add_argument("target", metavar="FILE:LINE:COL", help="where the gap begins, from 1")
@@ -268,7 +298,9 @@ def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
 
 
-def _add_transports(parser: argparse.ArgumentParser) -> None:
+def _add_transports(
+    parser: argparse.ArgumentParser,
+) -> argparse._MutuallyExclusiveGroup:
     transport = parser.add_mutually_exclusive_group()
     transport.add_argument(
         "--stdio",
@@ -287,6 +319,25 @@ def _add_transports(parser: argparse.ArgumentParser) -> None:
     transport.add_argument(
         "--shared", type=Path, metavar="SOCKET", help="what windows start to share"
     )
+    return transport
+
+
+def _add_http(parser: argparse.ArgumentParser, transport: argparse._MutuallyExclusiveGroup) -> None:
+    transport.add_argument(
+        "--http",
+        metavar="[HOST:]PORT",
+        help="no LSP, but OpenAI's /v1/completions and llama.cpp's /infill, on loopback",
+    )
+    options = parser.add_argument_group("with --http")
+    options.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the token that clients must send; else $INFILL_HTTP_TOKEN, else a new one",
+    )
+    options.add_argument("--model", help="a known model, or a folder")
+    options.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    options.add_argument("--threads", type=_positive, help="CPU threads for the model")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """The real server with a fake engine, as a process of its own.
 
-    python tests/e2e/serve_fake.py [--stdio | --tcp | --ws | --relay] [--busy-pool]
+    python tests/e2e/serve_fake.py [--stdio | --tcp | --ws | --relay | --http SCRIPT] [--busy-pool]
 
 The setting `infill.model` holds the engine's script: JSON with FakeEngine's keywords, and `journal`,
 a file that gets one JSON line for each request, cancellation and end of a request.
@@ -21,7 +21,9 @@ from fake_engine import FakeEngine
 
 from engine import Draft, EngineConfig, InfillRequest, Job
 from infill_lsp import relay, shared, transport
+from infill_lsp.endpoint import serving
 from infill_lsp.session import InfillServer
+from infill_lsp.settings import Settings
 
 
 class JournalledEngine(FakeEngine):
@@ -38,6 +40,7 @@ class JournalledEngine(FakeEngine):
             suffix=request.suffix[:200],
             variants=request.variants,
             path=request.path,
+            snippets=[[snippet.text, snippet.path] for snippet in request.snippets],
         )
         return super().submit(request, on_draft)
 
@@ -83,6 +86,7 @@ def main() -> int:
     kind.add_argument("--ws", action="store_true")
     kind.add_argument("--relay", action="store_true")
     kind.add_argument("--shared", type=Path)
+    kind.add_argument("--http", metavar="SCRIPT")
     parser.add_argument("--version-of", default="", help="another one has its own shared server")
     parser.add_argument("--busy-pool", action="store_true")
     arguments = parser.parse_args()
@@ -92,6 +96,10 @@ def main() -> int:
         return transport.serve_tcp("", 0, start_engine)
     if arguments.ws:
         return transport.serve_ws("", 0, start_engine)
+    if arguments.http:
+        settings = Settings(model=arguments.http)
+        token = serving.token_from(None)
+        return serving.serve_http("127.0.0.1", 0, settings, token, start_engine)
     if arguments.shared:
         return shared.serve_shared(arguments.shared, start_engine, LINGER)
     if arguments.relay:
