@@ -49,13 +49,17 @@ class _Shared:
         async with listening:
             while True:
                 await self._deserted()
-                with contextlib.suppress(UnreachableError), locked(self._place, 0.0):
-                    if self._windows == 0:
-                        # Somebody may have deleted it, and another server made its own.
-                        if self._place.exists() and self._place.stat().st_ino == socket:
-                            self._place.unlink()
-                        os._exit(0)
-                await asyncio.sleep(0.1)  # a window is coming
+                try:
+                    with locked(self._place, 0.0):
+                        if self._windows == 0:
+                            # Somebody may have deleted it, and another server made its own.
+                            if self._place.stat().st_ino == socket:
+                                self._place.unlink()
+                            os._exit(0)
+                except UnreachableError:  # a window is coming
+                    await asyncio.sleep(0.1)
+                except OSError:  # the socket, or its folder, was deleted: nobody can come
+                    return 0
 
     async def _deserted(self) -> None:
         """Returns when there was no window for so long."""
