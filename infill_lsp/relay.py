@@ -70,10 +70,9 @@ def _started(command: Sequence[str], place: Path) -> socket.socket:
     while time.monotonic() < deadline:
         if (connection := _greeted(place)) is not None:
             return connection
-        if (code := process.poll()) is not None:
+        if code := process.poll():  # 0: it has put itself into the background
             raise UnreachableError(f"it ended with code {code}, see {log}")
         time.sleep(0.02)
-    process.kill()
     raise UnreachableError(f"it did not listen within {STARTING_SECONDS:.0f} s, see {log}")
 
 

@@ -29,7 +29,13 @@ LINGER_SECONDS = 30.0
 def serve_shared(
     place: Path, start_engine: EngineFactory = engine.load, linger: float = LINGER_SECONDS
 ) -> NoReturn:
-    """Serve windows that connect to the socket `place` until there are none; ends the process."""
+    """Serve windows that connect to the socket `place` until there are none; ends the process.
+
+    The process that was started ends at once, with 0, and a child of it serves: an editor that
+    ends all descendants of its window's process would end every other window's server.
+    """
+    if os.fork():
+        os._exit(0)
     run_to_the_end(_Shared(place, Engines(start_engine), linger).serve())
 
 

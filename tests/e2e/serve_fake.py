@@ -74,7 +74,7 @@ def _keep_pool_busy() -> None:
     transport.make_server = make_busy
 
 
-LINGER = 4.0
+LINGER = 2.0
 """Seconds that the shared server outlives its last window."""
 
 
