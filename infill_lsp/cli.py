@@ -14,7 +14,6 @@ from pathlib import Path
 
 from engine import EngineConfig, EngineError
 from infill_lsp.commands import CommandError
-from infill_lsp.rendezvous import UnreachableError
 from infill_lsp.settings import Settings
 
 EXAMPLES = """\
@@ -24,13 +23,6 @@ examples:
   infill-lsp fill app.py:12:5 --to 14:1 --variants 3 --json
   infill-lsp doctor                   what works here, what does not, and how to mend it
 """
-
-
-SHARED = (sys.executable, "-P", "-m", "infill_lsp.cli", "serve", "--shared")
-"""Starts the server that windows share, with the socket's path after it."""
-
-
-HTTP_OPTIONS = ("token_file", "model", "device", "threads")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -104,55 +96,9 @@ def _run(arguments: argparse.Namespace) -> int:
         case "train":
             return _train(arguments)
         case _:
-            return _serve(arguments)
+            from infill_lsp.commands import serve
 
-
-def _serve(arguments: argparse.Namespace) -> int:
-    given = [name for name in HTTP_OPTIONS if getattr(arguments, name, None) is not None]
-    if given and not getattr(arguments, "http", None):
-        option = given[0].replace("_", "-")
-        raise CommandError(f"--{option} goes with --http; an editor has settings for that")
-    ways = ("standalone", "tcp", "ws", "shared", "http")
-    if not any(getattr(arguments, way, None) for way in ways):
-        from infill_lsp import relay
-
-        try:
-            return relay.serve_stdio(SHARED)
-        except UnreachableError as why:
-            print(f"infill-lsp: no shared server: {why}; this window gets its own", file=sys.stderr)
-    # From here on this process is a server; imported late, since a relay is to stay small.
-    from infill_lsp import shared, transport
-
-    if arguments.shared is not None:
-        return shared.serve_shared(arguments.shared)
-    if getattr(arguments, "http", None) is not None:
-        return _serve_http(arguments)
-    if arguments.tcp is not None:
-        return transport.serve_tcp(*_address(arguments.tcp))
-    if arguments.ws is not None:
-        return transport.serve_ws(*_address(arguments.ws))
-    return transport.serve_stdio()
-
-
-def _serve_http(arguments: argparse.Namespace) -> int:
-    try:
-        from infill_lsp.endpoint import app, serving
-    except ImportError:
-        raise CommandError("--http needs aiohttp: pip install 'infill-lsp[http]'") from None
-    host, port = _address(arguments.http)
-    if not app.is_loopback(host):
-        raise CommandError(f"--http listens on loopback addresses only, not on {host}")
-    defaults = Settings()
-    settings = Settings(
-        model=arguments.model or defaults.model,
-        device=arguments.device or defaults.device,
-        threads=arguments.threads,
-    )
-    try:
-        token = serving.token_from(arguments.token_file)
-    except serving.TokenError as error:
-        raise CommandError(str(error)) from error
-    return serving.serve_http(host, port, settings, token)
+            return serve.run(arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -374,13 +320,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise CommandError(f"{text!r} is not [HOST:]PORT, for example 127.0.0.1:8765")
-    return host or "127.0.0.1", int(port)
 
 
 def _fail(message: object, code: int) -> int:

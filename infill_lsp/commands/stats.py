@@ -80,12 +80,16 @@ def percentile(latencies: Counter[float], share: float) -> float | None:
 
 def show(rows: Sequence[Row], since: str) -> None:
     """As a table."""
-    table = Table(box=None, pad_edge=False, caption=f"counted on this machine since {since}")
-    table.add_column("language")
-    for column in ("shown", "accepted", "in part", "refused", "acceptance", "characters saved"):
+    table = Table(
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+        caption=f"counted on this machine since {since}",
+    )
+    table.add_column("language", overflow="fold")
+    counted = ("shown", "accepted", "in part", "refused", "acceptance")
+    for column in (*counted, "characters\nsaved", "ms\np50", "ms\np95"):
         table.add_column(column, justify="right")
-    table.add_column("ms p50", justify="right")
-    table.add_column("ms p95", justify="right")
     for row in rows:
         counts = (row.shown, row.accepted, row.partial, row.refused)
         table.add_row(
@@ -102,6 +106,7 @@ def draw(rows: Sequence[Row], days: Sequence[Usage], png: Path) -> None:
     """As a picture: what became of what was shown, and how long it took."""
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
     except ImportError:
         raise CommandError("--png needs matplotlib: pip install matplotlib") from None
     languages = [row for row in rows if row.language != ALL]
@@ -125,6 +130,9 @@ def draw(rows: Sequence[Row], days: Sequence[Usage], png: Path) -> None:
             shares.append(below / latencies.total())
         latency.step(sorted(latencies), shares, where="post", label=row.language)
     latency.set_xscale("log")
+    latency.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    latency.xaxis.set_major_formatter("{x:g}")
+    latency.minorticks_off()
     latency.set_xlabel("ms from request to answer")
     latency.set_ylabel("share answered by then")
     if latency.lines:

@@ -20,7 +20,8 @@ from pipe import Pipe
 from serve_fake import LINGER
 from sessions import SECONDS, SERVER, inline_params
 
-from infill_lsp import cli, relay, rendezvous
+from infill_lsp import relay, rendezvous
+from infill_lsp.commands import serve
 
 RELAY = (*SERVER, "--relay")
 REAL = (sys.executable, "-m", "infill_lsp.cli")
@@ -241,12 +242,12 @@ def test_a_folder_that_others_could_replace_is_not_used(
     place = runtime / "infill-lsp"
     monkeypatch.setattr("platformdirs.user_runtime_path", lambda *_, **__: place)
     with pytest.raises(rendezvous.UnreachableError, match="could replace"):
-        rendezvous.meeting_place(cli.SHARED)
+        rendezvous.meeting_place(serve.SHARED)
 
 
 def test_somebody_else_at_the_socket(runtime: Path) -> None:
     """E.g. a server that hangs, or none of ours."""
-    place = rendezvous.meeting_place(cli.SHARED)
+    place = rendezvous.meeting_place(serve.SHARED)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(place))
         listening.listen()
@@ -268,7 +269,7 @@ def test_a_path_too_long_for_a_socket(monkeypatch: pytest.MonkeyPatch, tmp_path:
     long = tmp_path / ("x" * 100)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
     with pytest.raises(rendezvous.UnreachableError, match="too long"):
-        rendezvous.meeting_place(cli.SHARED)
+        rendezvous.meeting_place(serve.SHARED)
 
 
 @pytest.mark.timeout(300)
