@@ -89,16 +89,16 @@ def _run(arguments: argparse.Namespace) -> int:
                 answers=arguments.answers,
                 as_json=arguments.json,
             )
+        case "stats":
+            from infill_lsp.commands import stats
+
+            return stats.run(as_json=arguments.json, png=arguments.png)
         case "train":
             return _train(arguments)
         case _:
-            from infill_lsp import transport
+            from infill_lsp.commands import serve
 
-            if arguments.tcp is not None:
-                return transport.serve_tcp(*_address(arguments.tcp))
-            if arguments.ws is not None:
-                return transport.serve_ws(*_address(arguments.ws))
-            return transport.serve_stdio()
+            return serve.run(arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="speak LSP (the default)")
-    _add_transports(serve)
+    _add_http(serve, _add_transports(serve))
 
     fill = commands.add_parser("fill", help="fill one gap of a file and show it")
     fill.add_argument("target", metavar="FILE:LINE:COL", help="where the gap begins, from 1")
@@ -164,6 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--repeats", type=_positive, default=9, help="runs behind each median")
     _add_engine(bench)
     _add_eval(commands.add_parser("eval", help="how good the fills are, where the answer is known"))
+    stats = commands.add_parser("stats", help="what became of the suggestions on this machine")
+    stats.add_argument("--png", type=Path, metavar="FILE", help="draw it, too (needs matplotlib)")
+    _add_json(stats)
     train = commands.add_parser("train", help="make a corpus, and a model out of it")
     _add_train(train.add_subparsers(dest="part", metavar="PART", required=True))
     return parser
@@ -241,13 +244,46 @@ def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
 
 
-def _add_transports(parser: argparse.ArgumentParser) -> None:
+def _add_transports(
+    parser: argparse.ArgumentParser,
+) -> argparse._MutuallyExclusiveGroup:
     transport = parser.add_mutually_exclusive_group()
-    transport.add_argument("--stdio", action="store_true", help="standard input and output")
+    transport.add_argument(
+        "--stdio",
+        action="store_true",
+        help="standard input and output, through the server that windows share (the default)",
+    )
     transport.add_argument(
         "--tcp", metavar="[HOST:]PORT", help="TCP, loopback unless HOST is given"
     )
     transport.add_argument("--ws", metavar="[HOST:]PORT", help="WebSocket, likewise")
+    transport.add_argument(
+        "--standalone",
+        action="store_true",
+        help="standard input and output, with a model of its own, not shared with other windows",
+    )
+    transport.add_argument(
+        "--shared", type=Path, metavar="SOCKET", help="what windows start to share"
+    )
+    return transport
+
+
+def _add_http(parser: argparse.ArgumentParser, transport: argparse._MutuallyExclusiveGroup) -> None:
+    transport.add_argument(
+        "--http",
+        metavar="[HOST:]PORT",
+        help="no LSP, but OpenAI's /v1/completions and llama.cpp's /infill, on loopback",
+    )
+    options = parser.add_argument_group("with --http")
+    options.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the token that clients must send; else $INFILL_HTTP_TOKEN, else a new one",
+    )
+    options.add_argument("--model", help="a known model, or a folder")
+    options.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    options.add_argument("--threads", type=_positive, help="CPU threads for the model")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
@@ -284,13 +320,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise CommandError(f"{text!r} is not [HOST:]PORT, for example 127.0.0.1:8765")
-    return host or "127.0.0.1", int(port)
 
 
 def _fail(message: object, code: int) -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
-from engine import Cancelled, Draft, EngineError, InfillEngine, InfillRequest, Job, Stop
+from engine import Cancelled, Draft, EngineError, InfillEngine, InfillRequest, Job, Snippet, Stop
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.postprocess import is_complete, postprocess
@@ -66,6 +66,8 @@ async def fill(
     popup: Popup | None = None,
     document: str = "",
     on_draft: Callable[[Draft], None] | None = None,
+    max_tokens: int | None = None,
+    snippets: tuple[Snippet, ...] = (),
 ) -> Filled:
     """Fill the gap [offset, end) of a snapshot (1).
 
@@ -74,6 +76,8 @@ async def fill(
     popup: makes the suggestions replace its range and begin with its text; replaces the gap.
     document: key under which a newer request displaces this one.
     on_draft: called on the engine's thread after each step.
+    max_tokens: most tokens of a fill; None: as many as it takes.
+    snippets: text from elsewhere that the asker has gathered itself.
 
     Raises EngineError when the engine cannot do it, asyncio.CancelledError when it was displaced,
     ValueError for a gap outside the text.
@@ -85,6 +89,9 @@ async def fill(
     if (silence := _unwanted(context, settings, automatic)) is not None:
         return Filled((), None, silence, ms)
     request = request_for(context, variants, seed, deadline, document)  # 3
+    if max_tokens is not None or snippets:
+        snippets = (*snippets, *request.snippets)
+        request = replace(request, max_tokens=max_tokens, snippets=snippets)
     draft = await answer_of(engine.submit(request, on_draft))  # 4
     began = time.perf_counter()
     texts = worth_showing(draft, context)  # 5

@@ -10,7 +10,8 @@ from infill_lsp.documents import Snapshot
 from infill_lsp.suggestions import Suggestion
 
 ACCEPTED = "infill.accepted"
-"""The command that an editor runs after it has inserted an item; its argument is the item's id."""
+"""The command that an editor runs after it has inserted an item; its argument is the item's id. An
+editor that inserted a part only adds a second one: its length (see `server`)."""
 LABEL_LENGTH = 60
 
 

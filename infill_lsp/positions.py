@@ -49,6 +49,15 @@ def units(text: str, encoding: Encoding) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def within(text: str, count: int, encoding: Encoding) -> int:
+    """How many whole characters of `text` the first `count` of its units are."""
+    if encoding == "utf-32" or text.isascii():
+        return min(count, len(text))
+    codec, width = ("utf-8", 1) if encoding == "utf-8" else ("utf-16-le", 2)
+    head = text.encode(codec, "surrogatepass")[: count * width]
+    return len(head.decode(codec, "ignore"))
+
+
 @dataclass(frozen=True, slots=True)
 class LineIndex:
     """Where lines begin. Immutable, so that a snapshot may share it with a newer document.

@@ -93,8 +93,13 @@ def _add_fallback(server: InfillServer) -> None:
 
 def _add_commands(server: InfillServer) -> None:
     @server.command(items.ACCEPTED)
-    def accepted(ls: InfillServer, *_suggestion: object) -> None:
-        ls.accepted += 1
+    def accepted(ls: InfillServer, *item: object) -> None:
+        """The item's id; and how much of its text was inserted, counted from its start in units of
+        the position encoding, when it was not all."""
+        suggestion, length = (*item, None, None)[:2]
+        if length is not None and (not isinstance(length, int) or length < 1):
+            raise JsonRpcInvalidParams("infill.accepted: the length must be a whole number from 1")
+        ls.accept(str(suggestion), length)
 
     @server.command("infill.snooze")
     def snooze(ls: InfillServer, *minutes: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import time
 from collections.abc import Coroutine
 from dataclasses import asdict, replace
 from typing import Any
@@ -21,12 +22,14 @@ from pygls.protocol import default_converter
 
 from engine import EngineConfig, EngineError, EngineInfo, InfillEngine
 from infill_lsp import settings
+from infill_lsp.acceptance import Acceptance
 from infill_lsp.completion import Answer, Completer, Popup, engine_status
 from infill_lsp.documents import Change, Document
 from infill_lsp.engines import Engines
-from infill_lsp.positions import Encoding
+from infill_lsp.positions import Encoding, within
 from infill_lsp.protocol import InfillProtocol
 from infill_lsp.status import DID_CHANGE_STATUS, Status, StatusLine
+from infill_lsp.usage import Event, UsageLog
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,8 @@ class InfillServer(LanguageServer):
         self.completer = Completer(on_busy=lambda: self.status.busy())
         self.status = StatusLine(self._send_status)
         self.accepted = 0
+        self._usage = UsageLog()
+        self._acceptance = Acceptance(self._count)
         self._engines = engines
         self._config: EngineConfig | None = None
         self._layers: dict[str, object] = {}
@@ -125,6 +130,7 @@ class InfillServer(LanguageServer):
             self.status.show(replace(self.completer.well, message="the text changed meanwhile"))
             return None
         popup = _popup(document, selected) if selected is not None else None
+        began = time.perf_counter()
         try:
             answer = await self.completer.suggest(
                 document, position.line, position.character, automatic=automatic, popup=popup
@@ -133,7 +139,20 @@ class InfillServer(LanguageServer):
             self._show(self.completer.well)
             raise
         self._show(answer.status)
+        language = answer.snapshot.language or answer.snapshot.language_id
+        ms = (time.perf_counter() - began) * 1000
+        self._acceptance.shown(language, answer.suggestions, ms)
         return answer
+
+    def accept(self, suggestion: str, length: int | None) -> None:
+        """The editor inserted a suggestion, or a part of `length` units from its text's start."""
+        if length is not None:
+            length = within(self._acceptance.text_of(suggestion), length, self._encoding)
+        self.accepted += self._acceptance.accepted(suggestion, length)
+
+    def _count(self, event: Event) -> None:
+        if self.completer.settings.statistics:
+            self._usage.add(event)
 
     def _show(self, status: Status) -> None:
         """A request's outcome; others may still be running."""
@@ -287,6 +306,7 @@ class InfillServer(LanguageServer):
             task.cancel()
         self._release_engine()
         self.documents.clear()
+        self._usage.close()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log where a handler failed. Not what it said: that may quote a user's code."""

@@ -52,6 +52,8 @@ class Settings:
     completion_fallback: Literal["auto", "never", "always"] = "auto"
     """Answer `textDocument/completion` too. `auto`: for editors without inline completion.
     `always` must be given in the initialization options, before capabilities are announced."""
+    statistics: bool = True
+    """Count on this machine what is shown and accepted, for `infill-lsp stats`. Numbers only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,20 +39,21 @@ def serve_stdio(start_engine: EngineFactory = engine.load) -> NoReturn:
 
     Exit code: 0 when the client said `shutdown` and `exit`, else 1.
     """
-    _run_to_the_end(_stdio(start_engine))
+    run_to_the_end(_stdio(start_engine))
 
 
 def serve_tcp(host: str, port: int, start_engine: EngineFactory = engine.load) -> NoReturn:
     """Serve TCP clients until interrupted; port 0 takes a free one, and says which on stderr."""
-    _run_to_the_end(_tcp(host or LOOPBACK, port, start_engine))
+    run_to_the_end(_tcp(host or LOOPBACK, port, start_engine))
 
 
 def serve_ws(host: str, port: int, start_engine: EngineFactory = engine.load) -> NoReturn:
     """Serve WebSocket clients until interrupted. A web page may connect only from this machine."""
-    _run_to_the_end(_ws(host or LOOPBACK, port, start_engine))
+    run_to_the_end(_ws(host or LOOPBACK, port, start_engine))
 
 
-def _run_to_the_end(serving: Coroutine[Any, Any, int]) -> NoReturn:
+def run_to_the_end(serving: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run a server, and end the process with the code that it returns."""
     try:
         code = asyncio.run(serving)
     except KeyboardInterrupt:
@@ -64,24 +65,24 @@ def _run_to_the_end(serving: Coroutine[Any, Any, int]) -> NoReturn:
 
 
 async def _stdio(start_engine: EngineFactory) -> int:
-    _set_up_logging()
+    set_up_logging()
     source, sink = _take_standard_streams()
     server = make_server(Engines(start_engine))
     server.protocol.set_writer(_PipeWriter(sink))
-    await _converse(server, _pipe_chunks(source))
+    await converse(server, _pipe_chunks(source))
     code = server.protocol.exit_code
     return 1 if code is None else code
 
 
 async def _tcp(host: str, port: int, start_engine: EngineFactory) -> int:
-    _set_up_logging()
+    set_up_logging()
     engines = Engines(start_engine)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server = make_server(engines)
         server.protocol.set_writer(writer)
         try:
-            await _converse(server, _socket_chunks(reader))
+            await converse(server, socket_chunks(reader))
         finally:
             writer.close()
             with contextlib.suppress(OSError):
@@ -94,7 +95,7 @@ async def _ws(host: str, port: int, start_engine: EngineFactory) -> int:
     from websockets.asyncio.server import serve
     from websockets.exceptions import ConnectionClosed
 
-    _set_up_logging()
+    set_up_logging()
     engines = Engines(start_engine)
 
     async def connected(websocket: ServerConnection) -> None:
@@ -132,7 +133,7 @@ async def _listen(name: str, host: str, starting: Awaitable[Any]) -> int:
     return 0
 
 
-async def _converse(server: InfillServer, chunks: AsyncIterator[bytes]) -> None:
+async def converse(server: InfillServer, chunks: AsyncIterator[bytes]) -> None:
     """Handle messages until the client says `exit`, or is gone."""
     frames = Frames()
     try:
@@ -156,7 +157,8 @@ async def _deliver(server: InfillServer, body: bytes) -> bool:
     return server.protocol.exit_code is None
 
 
-async def _socket_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def socket_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """What arrives, until the other end closes."""
     while chunk := await reader.read(_CHUNK):
         yield chunk
 
@@ -222,7 +224,8 @@ def _take_standard_streams() -> tuple[int, int]:
     return source, sink
 
 
-def _set_up_logging() -> None:
+def set_up_logging() -> None:
+    """Warnings to stderr, and no user's code among them. Call it in the server's loop."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Reticent())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

@@ -55,7 +55,7 @@ async def _session(
         pass
 
     began = time.perf_counter()
-    await client.start_io(sys.executable, "-m", "infill_lsp.cli")
+    await client.start_io(sys.executable, "-m", "infill_lsp.cli", "--standalone")
     await client.initialize_async(
         types.InitializeParams(
             capabilities=types.ClientCapabilities(),

@@ -66,7 +66,7 @@ async def connect(tmp_path: Path, tcp_server: tuple[str, int]) -> AsyncIterator[
         yield open_session
 
 
-@pytest.fixture(params=["stdio", "tcp"])
+@pytest.fixture(params=["stdio", "tcp", "relay"])
 def transport(request: pytest.FixtureRequest) -> str:
-    """For tests that must hold on both."""
+    """For tests that must hold on all."""
     return str(request.param)

@@ -1,6 +1,6 @@
 """The real server with a fake engine, as a process of its own.
 
-    python tests/e2e/serve_fake.py [--stdio | --tcp | --ws] [--busy-pool]
+    python tests/e2e/serve_fake.py [--stdio | --tcp | --ws | --relay | --http SCRIPT] [--busy-pool]
 
 The setting `infill.model` holds the engine's script: JSON with FakeEngine's keywords, and `journal`,
 a file that gets one JSON line for each request, cancellation and end of a request.
@@ -20,8 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fake_engine import FakeEngine
 
 from engine import Draft, EngineConfig, InfillRequest, Job
-from infill_lsp import transport
+from infill_lsp import relay, shared, transport
+from infill_lsp.endpoint import serving
 from infill_lsp.session import InfillServer
+from infill_lsp.settings import Settings
 
 
 class JournalledEngine(FakeEngine):
@@ -38,6 +40,7 @@ class JournalledEngine(FakeEngine):
             suffix=request.suffix[:200],
             variants=request.variants,
             path=request.path,
+            snippets=[[snippet.text, snippet.path] for snippet in request.snippets],
         )
         return super().submit(request, on_draft)
 
@@ -71,12 +74,20 @@ def _keep_pool_busy() -> None:
     transport.make_server = make_busy
 
 
+LINGER = 2.0
+"""Seconds that the shared server outlives its last window."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--stdio", action="store_true")
     kind.add_argument("--tcp", action="store_true")
     kind.add_argument("--ws", action="store_true")
+    kind.add_argument("--relay", action="store_true")
+    kind.add_argument("--shared", type=Path)
+    kind.add_argument("--http", metavar="SCRIPT")
+    parser.add_argument("--version-of", default="", help="another one has its own shared server")
     parser.add_argument("--busy-pool", action="store_true")
     arguments = parser.parse_args()
     if arguments.busy_pool:
@@ -85,6 +96,15 @@ def main() -> int:
         return transport.serve_tcp("", 0, start_engine)
     if arguments.ws:
         return transport.serve_ws("", 0, start_engine)
+    if arguments.http:
+        settings = Settings(model=arguments.http)
+        token = serving.token_from(None)
+        return serving.serve_http("127.0.0.1", 0, settings, token, start_engine)
+    if arguments.shared:
+        return shared.serve_shared(arguments.shared, start_engine, LINGER)
+    if arguments.relay:
+        itself = [sys.executable, __file__, "--version-of", arguments.version_of]
+        return relay.serve_stdio([*itself, "--shared"])
     return transport.serve_stdio(start_engine)
 
 

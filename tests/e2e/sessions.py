@@ -175,10 +175,10 @@ def listening(*options: str) -> Iterator[tuple[str, int]]:
 async def running(
     client: LanguageClient, transport: str, address: tuple[str, int]
 ) -> AsyncIterator[None]:
-    if transport == "stdio":
-        await client.start_io(*SERVER, "--stdio")
-    else:
+    if transport == "tcp":
         await client.start_tcp(*address)
+    else:
+        await client.start_io(*SERVER, f"--{transport}")
     try:
         yield
         async with asyncio.timeout(SECONDS):

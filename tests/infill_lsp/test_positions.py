@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infill_lsp.positions import Encoding, LineIndex, line_bounds, offset_at, position_at
+from infill_lsp.positions import Encoding, LineIndex, line_bounds, offset_at, position_at, within
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = (
@@ -149,3 +149,12 @@ def test_known_positions(
     text: str, line: int, character: int, encoding: Encoding, offset: int
 ) -> None:
     assert offset_at(text, line, character, encoding) == offset
+
+
+@pytest.mark.parametrize(
+    ("encoding", "wholes"),
+    [("utf-8", [0, 1, 1, 2, 2, 2, 2, 3, 4, 4]), ("utf-16", [0, 1, 2, 2, 3, 4])],
+)
+def test_units_to_characters(encoding: Encoding, wholes: list[int]) -> None:
+    """Half a character is none."""
+    assert [within("aé🙂b", count, encoding) for count in range(len(wholes))] == wholes

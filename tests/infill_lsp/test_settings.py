@@ -25,6 +25,7 @@ WRONG = {
     "complete_in_comments": None.__class__.__name__,
     "complete_in_strings": [],
     "completion_fallback": False,
+    "statistics": "never",
 }
 RIGHT = {
     "enabled": False,
@@ -41,6 +42,7 @@ RIGHT = {
     "complete_in_comments": False,
     "complete_in_strings": False,
     "completion_fallback": "always",
+    "statistics": False,
 }
 NAMES = [entry.name for entry in fields(Settings)]
 JSON = st.recursive(

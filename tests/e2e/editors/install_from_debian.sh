@@ -1,16 +1,17 @@
 #!/bin/bash
 # Install an editor of some Debian suite into a folder of its own:
-#     install_from_debian.sh FOLDER SUITE PACKAGE PROGRAM
+#     install_from_debian.sh FOLDER SUITE PACKAGE PROGRAM [ANOTHER PACKAGE]...
 # The system stays as it is; no root rights are used. Needs apt, dpkg and curl's certificates, as any
 # Debian has. Prints the program's path on its last line.
 set -euo pipefail
 
-[ $# -eq 4 ] || { echo "usage: $0 FOLDER SUITE PACKAGE PROGRAM" >&2; exit 2; }
+[ $# -ge 4 ] || { echo "usage: $0 FOLDER SUITE PACKAGE PROGRAM [PACKAGE]..." >&2; exit 2; }
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 suite=$2 package=$3
 root=$folder/root
 program=$root/usr/bin/$4
+shift 4
 if [ -x "$program" ]; then echo "$program"; exit 0; fi
 
 # The mirror that this system uses for its own packages.
@@ -35,7 +36,7 @@ Acquire::Check-Valid-Until "false";
 CONF
 export APT_CONFIG=$folder/apt.conf
 apt-get -qq update >&2
-apt-get -qq -y --no-install-recommends --download-only install "$package" patchelf >&2
+apt-get -qq -y --no-install-recommends --download-only install "$package" "$@" patchelf >&2
 for archive in "$apt"/var/cache/apt/archives/*.deb; do dpkg-deb --extract "$archive" "$root"; done
 
 # The program must find the libraries that came along, and not the system's older ones. patchelf

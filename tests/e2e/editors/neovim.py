@@ -16,9 +16,9 @@ PLUGIN = HERE.parents[2] / "editors" / "nvim"
 SOURCE = "def add(a, b):\n    \n\n\nprint(add(1, 2))\n"
 
 
-def install_from_debian(folder: Path, suite: str, package: str, program: str) -> str:
+def install_from_debian(folder: Path, suite: str, package: str, program: str, *more: str) -> str:
     """An editor's program. Installed once for a folder."""
-    command = [str(HERE / "install_from_debian.sh"), str(folder), suite, package, program]
+    command = [str(HERE / "install_from_debian.sh"), str(folder), suite, package, program, *more]
     installed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return installed.stdout.splitlines()[-1]
 

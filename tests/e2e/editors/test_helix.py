@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +11,17 @@ from pathlib import Path
 import pytest
 from neovim import install_from_debian
 from sessions import SERVER
+from terminal import Terminal
 
 ANSWER = "total = a + b\n    return total"
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(300)]
 
 
-class Helix:
-    """Helix in a terminal (tmux) of its own."""
+class Helix(Terminal):
+    """Helix with our server for Python."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        self._tmux = ["tmux", "-S", str(folder / "tmux")]
         self.file = folder / "a.py"
         self.file.write_text("def add(a, b):\n    \n\n\nprint(add(1, 2))\n")
         config = folder / "helix" / "languages.toml"
@@ -36,31 +34,10 @@ class Helix:
             '[[language]]\nname = "python"\nlanguage-servers = ["infill"]\n'
         )
         environment = {
-            **os.environ,
-            "TERM": "xterm-256color",
             "HELIX_RUNTIME": str(Path(program).parents[1] / "lib" / "hx" / "runtime"),
             **{f"XDG_{kind}_HOME": str(folder) for kind in ("CONFIG", "CACHE", "STATE")},
         }
-        size = ["-x", "100", "-y", "20"]
-        command = [*self._tmux, "new-session", "-d", *size, program, str(self.file)]
-        subprocess.run(command, check=True, env=environment, cwd=folder)
-
-    def keys(self, *keys: str) -> None:
-        subprocess.run([*self._tmux, "send-keys", *keys], check=True)
-
-    def wait(self, text: str, seconds: float = 20) -> None:
-        """Until the screen shows it."""
-        deadline = time.monotonic() + seconds
-        while text not in (screen := self.screen()):
-            assert time.monotonic() < deadline, screen
-            time.sleep(0.05)
-
-    def screen(self) -> str:
-        command = [*self._tmux, "capture-pane", "-p"]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-    def close(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], check=False)
+        super().__init__(folder, [program, str(self.file)], environment)
 
 
 @pytest.fixture

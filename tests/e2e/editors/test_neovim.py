@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sessions import SERVER
 
-INFILL_LSP = [str(Path(sys.executable).parent / "infill-lsp")]
+INFILL_LSP = [str(Path(sys.executable).parent / "infill-lsp"), "--standalone"]
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(300)]
 

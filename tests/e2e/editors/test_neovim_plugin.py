@@ -11,6 +11,8 @@ import pytest
 from neovim import Neovim
 from sessions import SERVER
 
+from infill_lsp import usage
+
 SCRIPT = {"journal", "steps", "step_seconds"}
 ANSWER = "total = a + b\n    return total"
 
@@ -67,7 +69,13 @@ def test_ghost_text_is_typed_through_and_accepted(start: Any, tmp_path: Path) ->
     neovim.quit()
 
 
-def test_words_and_lines_are_accepted_one_by_one(start: Any) -> None:
+def counted(folder: Path) -> tuple[int, int, int]:
+    """What the server has counted: accepted, in part, characters saved."""
+    (day,) = usage.read(folder / "infill-lsp" / "usage.sqlite3")
+    return day.accepted, day.partial, day.characters
+
+
+def test_words_and_lines_are_accepted_one_by_one(start: Any, tmp_path: Path) -> None:
     neovim = started(start)
     neovim.wait(lambda report: report["ghost"] == ANSWER)
     for written in ("total", "total =", "total = a", "total = a +"):
@@ -76,8 +84,10 @@ def test_words_and_lines_are_accepted_one_by_one(start: Any) -> None:
     neovim.keys("<M-l>")
     shows(neovim, "    total = a + b", "\n    return total")
     assert accepted(neovim) == 0
+    neovim.wait(lambda _: counted(tmp_path) == (0, 1, len("total = a + b")))
     neovim.keys("<M-l>")
     report = neovim.wait(lambda report: report["lines"][2] == "    return total")
+    neovim.wait(lambda _: counted(tmp_path) == (1, 0, len(ANSWER)))
     assert report["lines"][:2] == ["def add(a, b):", "    total = a + b"]
     assert accepted(neovim) == 1
     neovim.quit()

@@ -16,10 +16,11 @@ function M.accept(part)
     -- Inserted here and not by Neovim, which has no parts, and whose item may be older than the text.
     on_accept = function(item)
       local row, col = item.range:to_extmark()
-      local whole = suggestions.take({ row = row, col = col, text = item.insert_text }, part)
+      local whole, length =
+        suggestions.take({ row = row, col = col, text = item.insert_text }, part)
       local client = vim.lsp.get_client_by_id(item.client_id)
-      if whole and item.command and client then
-        server.execute(client, item.command)
+      if length and item.command and client then
+        server.accepted(client, item.command, not whole and length or nil)
       end
     end,
   })

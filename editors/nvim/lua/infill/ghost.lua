@@ -151,8 +151,9 @@ function M.accept(part)
   end
   vim.schedule(function()
     local client = server.clients(0)[1]
-    if suggestions.take(item, part) and item.command and client then
-      server.execute(client, item.command)
+    local whole, length = suggestions.take(item, part)
+    if length and item.command and client then
+      server.accepted(client, item.command, not whole and length or nil)
     end
     draw()
   end)

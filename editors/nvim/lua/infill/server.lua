@@ -93,6 +93,15 @@ function M.execute(client, command)
   end)
 end
 
+--- Tell the server that a suggestion was accepted.
+---@param command { command: string, arguments?: any[] } the item's
+---@param length? integer bytes of its text that stand now; nil: all
+function M.accepted(client, command, length)
+  local arguments = vim.list_extend({}, command.arguments or {})
+  table.insert(arguments, length)
+  M.execute(client, { command = command.command, arguments = arguments })
+end
+
 ---@return string
 function M.status()
   local client = M.clients(0)[1]

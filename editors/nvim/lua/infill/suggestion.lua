@@ -41,6 +41,7 @@ end
 ---@param suggestion infill.Suggestion
 ---@param part 'all'|'word'|'line'
 ---@return boolean? whole whether nothing is left of it; nil when it does not fit
+---@return integer? length bytes of its text that stand in the buffer now
 function M.take(suggestion, part)
   local left = M.left(suggestion)
   if not left then
@@ -52,7 +53,7 @@ function M.take(suggestion, part)
   vim.api.nvim_buf_set_text(0, row - 1, col, row - 1, col, lines)
   local last = #lines[#lines]
   vim.api.nvim_win_set_cursor(0, { row + #lines - 1, #lines == 1 and col + last or last })
-  return taken == left
+  return taken == left, #suggestion.text - #left + #taken
 end
 
 return M

@@ -1,0 +1,153 @@
+"""The HTTP application: who may ask, what is answered, and how it fails.
+
+Knows nothing of tokens' sources nor of sockets (`serving`). A page in the user's browser can reach
+every port of this machine, hence the token, no CORS, and the check of the Host header, which keeps
+out pages whose name was made to resolve to this machine.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from engine import EngineError, EngineInfo, InfillEngine
+from infill_lsp.completion import engine_status
+from infill_lsp.endpoint import llamacpp, openai
+from infill_lsp.endpoint.gap import BadRequestError, answer
+from infill_lsp.settings import Settings
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Of a request's body."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(engine: InfillEngine, settings: Settings, token: str) -> web.Application:
+    """An application over one engine. Every path but `/health` wants `Authorization: Bearer`."""
+    endpoint = _Endpoint(engine, settings)
+    app = web.Application(
+        middlewares=[_errors_as_json, _this_machine_only, _token_check(token)],
+        client_max_size=MOST_BYTES,
+    )
+    app.router.add_get("/health", endpoint.health)
+    app.router.add_get("/v1/models", endpoint.models)
+    app.router.add_post("/v1/completions", endpoint.completions)
+    app.router.add_post("/infill", endpoint.infill)
+    return app
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Endpoint:
+    """The handlers."""
+
+    def __init__(self, engine: InfillEngine, settings: Settings) -> None:
+        self._engine, self._settings = engine, settings
+
+    async def health(self, _request: web.Request) -> web.StreamResponse:
+        self._info()
+        return web.json_response({"status": "ok"})
+
+    async def models(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response(openai.models(self._info()))
+
+    async def completions(self, request: web.Request) -> web.StreamResponse:
+        gap, info = openai.gap_of(await _body(request)), self._info()
+        found = await answer(self._engine, gap, self._settings)
+        if gap.stream:
+            return await _stream(request, openai.events(found, info))
+        return web.json_response(openai.completion(found, info))
+
+    async def infill(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        gap, info = llamacpp.gap_of(body), self._info()
+        said = llamacpp.completion(await answer(self._engine, gap, self._settings), info, body)
+        return await _stream(request, [said]) if gap.stream else web.json_response(said)
+
+    def _info(self) -> EngineInfo:
+        """What is loaded. Raises HTTPServiceUnavailable when nothing is."""
+        if (waiting := engine_status(self._engine)) is not None:
+            raise web.HTTPServiceUnavailable(text=waiting.message)
+        return self._engine.ready.result()
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise BadRequestError("the body must be JSON in UTF-8") from None
+    if not isinstance(body, dict):
+        raise BadRequestError("the body must be a JSON object")
+    return body
+
+
+async def _stream(request: web.Request, events: list[Any]) -> web.StreamResponse:
+    """Server-sent events."""
+    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    for event in events:
+        said = event if isinstance(event, str) else json.dumps(event)
+        await response.write(f"data: {said}\n\n".encode())
+    await response.write_eof()
+    return response
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors as OpenAI's clients and llama.cpp's read them. None quotes the request."""
+    try:
+        return await handler(request)
+    except BadRequestError as error:
+        return _error(400, str(error))
+    except EngineError as error:
+        return _error(500, str(error))
+    except web.HTTPException as error:
+        return _error(error.status, error.text or error.reason, dict(error.headers))
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    kept = {k: v for k, v in (headers or {}).items() if k in ("Allow", "WWW-Authenticate")}
+    error = {"code": status, "message": message, "type": "invalid_request_error"}
+    if status >= 500:
+        error["type"] = "unavailable_error" if status == 503 else "server_error"
+    return web.json_response({"error": error}, status=status, headers=kept)
+
+
+@web.middleware
+async def _this_machine_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+    except ValueError:
+        host = None
+    if not is_loopback(host or ""):
+        raise web.HTTPForbidden(text="the Host header must name this machine's loopback address")
+    return await handler(request)
+
+
+def _token_check(token: str) -> Any:
+    wanted = f"Bearer {token}".encode()
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if request.path != "/health" and not hmac.compare_digest(given, wanted):
+            raise web.HTTPUnauthorized(
+                text="send the token as `Authorization: Bearer TOKEN`",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return await handler(request)
+
+    return check
