@@ -17,6 +17,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from engine import EngineConfig
 
 SECTION = "infill"
+PRIVATE_FILES = (
+    (".env", ".env.*", "*.env", ".envrc")
+    + ("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.kdbx", "*.gpg")
+    + ("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*")
+    + (".netrc", ".pgpass", ".npmrc", ".pypirc", ".htpasswd", ".git-credentials", "*.tfstate")
+    + ("credentials", "credentials.*", "secrets.*", "*.tfvars", "service-account*.json")
+)
+"""Names that files with keys, passwords and tokens have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Settings:
     """Suggest while typing. False: only when asked for (where the editor has a key for that)."""
     disabled_languages: tuple[str, ...] = ()
     """No suggestions in these languages: the editor's language ids, e.g. `markdown`."""
-    disabled_files: tuple[str, ...] = (".env", ".env.*", "*.pem", "*.key", "id_rsa*", "id_ed25519*")
+    disabled_files: tuple[str, ...] = PRIVATE_FILES
     """No suggestions in files whose name or path matches one of these patterns."""
     model: str = "bundled"
     """A known model's name, or a folder with weights."""

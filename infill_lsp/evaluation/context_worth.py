@@ -1,0 +1,157 @@
+"""What other files are worth: the same gaps after prompts with and without each source.
+
+Packages of a corpus that no training has seen are written to disk as workspaces, indexed, and asked
+as an editor would ask. `recent` is simulated, since a package has no history: regions of files in
+the same folder, drawn at random.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path, PurePosixPath
+
+from engine import InfillRequest, Snippet
+from infill_lsp.context import gather
+from infill_lsp.corpus.documents import Document as Text
+from infill_lsp.documents import Document
+from infill_lsp.evaluation.case import EvaluationError
+from infill_lsp.evaluation.heldout import gaps
+from infill_lsp.project.assembly import SOURCES
+from infill_lsp.project.project import Project
+from infill_lsp.project.ring import region_around
+from infill_lsp.project.sources import FEW_PLACES, question
+
+LOCAL, ALL = "local", "all"
+CONDITIONS: dict[str, tuple[str, ...]] = {
+    LOCAL: (),
+    **{source: (source,) for source in SOURCES},
+    ALL: SOURCES,
+}
+"""What stands in the prompt besides the file itself."""
+TRIES = 6
+"""Gaps drawn in a document, until one names something that another file defines."""
+RECENT = 3
+_NAME = re.compile(r"[A-Za-z_]\w{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One rest of a line, and a request for each condition."""
+
+    package: str
+    language: str
+    text: str
+    """What stood there."""
+    names: frozenset[str]
+    """Names in it that other files of the package define and this one does not."""
+    requests: dict[str, InfillRequest]
+    """By condition."""
+
+
+def drawn(documents: Iterable[Text], *, seed: int, limit: int) -> Iterator[Gap]:
+    """`limit` gaps, spread over the languages and their packages; where possible those that name
+    something from another file. EvaluationError where there are none."""
+    packages: dict[str, list[Text]] = defaultdict(list)
+    for document in documents:
+        packages[document.package].append(document)
+    source = random.Random(seed)
+    by_language: dict[str, list[str]] = defaultdict(list)
+    for package, texts in sorted(packages.items()):
+        if len(texts) > 1:
+            by_language[texts[0].language].append(package)
+    for names in by_language.values():
+        source.shuffle(names)
+    order = [name for row in zip_longest(*by_language.values()) for name in row if name]
+    if not order:
+        raise EvaluationError("no held-out package has two files. Give another corpus as --data.")
+    left = limit
+    for number, package in enumerate(order):
+        share = -(-left // (len(order) - number))
+        for gap in _gaps_of(package, packages[package], seed, share):
+            yield gap
+            left -= 1
+
+
+def _gaps_of(package: str, texts: Sequence[Text], seed: int, most: int) -> Iterator[Gap]:
+    source = random.Random(f"{seed}/{package}")
+    whole: dict[str, str] = defaultdict(str)
+    for text in texts:  # a long file is several documents
+        whole[text.path] += text.text
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for path, content in whole.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(content, "utf-8", newline="")
+        project = Project(root, packages=())
+        while project.work():
+            pass
+        found = 0
+        for text in source.sample(texts, len(texts)):
+            if found == most:
+                return
+            gap = _gap(project, text, whole, seed, source)
+            if gap is not None:
+                found += 1
+                yield gap
+
+
+def _gap(
+    project: Project, text: Text, whole: dict[str, str], seed: int, source: random.Random
+) -> Gap | None:
+    """A gap of one document, and the requests for it; None when no try names another file's."""
+    own = {symbol.name for symbol in project.index.symbols(text.path)}
+    for attempt in range(TRIES):
+        for _, _, (start, end) in gaps(text, seed * TRIES + attempt, ["rest-of-line"]):
+            words = set(_NAME.findall(text.text[start:end])) - own
+            names = frozenset(
+                word
+                for word in words
+                if any(each.path != text.path for each in project.index.defined(word, FEW_PLACES))
+            )
+            if names:
+                return _asked(project, text, start, end, names, whole, source)
+    return None
+
+
+def _asked(
+    project: Project,
+    text: Text,
+    start: int,
+    end: int,
+    names: frozenset[str],
+    whole: dict[str, str],
+    source: random.Random,
+) -> Gap:
+    document = Document("file:///x", text.text[:start] + text.text[end:], path=text.path)
+    context = gather(document.snapshot(), start)
+    for path in _neighbours(text.path, whole, source):
+        line = source.randrange(whole[path].count("\n") + 1)
+        project.remember(path, *region_around(whole[path], line))
+    requests = {}
+    for name, sources in CONDITIONS.items():
+        snippets: tuple[Snippet, ...] = ()
+        if sources:
+            snippets = project.answer(question(context), sources).snippets
+        requests[name] = InfillRequest(
+            context.prefix, context.suffix, path=text.path, language=text.language,
+            snippets=snippets, single_line=True,
+        )  # fmt: skip
+    for path in whole:
+        project.ring.forget(path)
+    return Gap(text.package, text.language, text.text[start:end], names, requests)
+
+
+def _neighbours(path: str, whole: dict[str, str], source: random.Random) -> list[str]:
+    """A few other files, of the same folder where it has enough."""
+    folder = PurePosixPath(path).parent
+    others = [each for each in sorted(whole) if each != path]
+    near = [each for each in others if PurePosixPath(each).parent == folder]
+    far = [each for each in others if each not in near]
+    shuffled = chain(source.sample(near, len(near)), source.sample(far, min(len(far), RECENT)))
+    return list(shuffled)[:RECENT]
