@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine import Snippet
-from infill_lsp.project.secrets import holds_secret, is_private
+from infill_lsp.project.private import holds_secret, is_private
 from infill_lsp.project.sources import Piece, headed
 
 BUDGET = {

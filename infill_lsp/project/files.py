@@ -59,7 +59,7 @@ class Files:
         """Where it is, and when it was changed."""
         for folder in (self._root, *self._packages):
             try:
-                return folder / path, os.stat(folder / path).st_mtime_ns
+                return folder / path, (folder / path).stat().st_mtime_ns
             except OSError:
                 continue
         return None

@@ -13,10 +13,10 @@ from pathspec import GitIgnoreSpec
 
 IGNORE_FILES = (".gitignore", ".infillignore")
 """Read in this order in each folder; of rules that match, the last one decides."""
-SKIPPED_FOLDERS = frozenset(
-    (".git", ".hg", ".svn", ".jj", "node_modules", "bower_components", "site-packages")
-    + (".venv", "venv", "__pycache__", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".cache")
-)
+SKIPPED_FOLDERS = {
+    *(".git", ".hg", ".svn", ".jj", "node_modules", "bower_components", "site-packages"),
+    *(".venv", "venv", "__pycache__", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".cache"),
+}
 """Never the project's own text, whatever the rules say."""
 
 

@@ -77,7 +77,8 @@ class Index:
         run = self._database.execute
         run("BEGIN")
         name = path.rpartition("/")[2]
-        file = run("INSERT INTO files VALUES (NULL, ?, ?, ?)", (path, name, language)).lastrowid
+        added = run("INSERT INTO files VALUES (NULL, ?, ?, ?)", (path, name, language))
+        file = int(added.lastrowid or 0)
         self._database.executemany(
             "INSERT INTO symbols VALUES (?, ?, ?, ?, ?)",
             [
@@ -163,12 +164,12 @@ class Index:
         words = self._rarest({word.lower() for word in WORD.findall(text)})
         if not words:
             return []
+        either = " OR ".join(f'"{word}"' for word in words)
         rows = self._database.execute(
             "SELECT path, best.id % ? * ? FROM"
             " (SELECT rowid AS id, rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?) AS best"
             " JOIN files ON files.id = best.id / ? WHERE path != ? ORDER BY rank LIMIT ?",
-            (_REGIONS, REGION, " OR ".join(f'"{word}"' for word in words))
-            + (most + LOOKED_AT, _REGIONS, but_not, most),
+            (_REGIONS, REGION, either, most + LOOKED_AT, _REGIONS, but_not, most),
         )
         return [Region(*row) for row in rows]
 
@@ -182,7 +183,8 @@ class Index:
             ).fetchone()
             if row is not None:
                 counts.append((int(row[0]), word))
-        chosen, postings = [], 0
+        chosen: list[str] = []
+        postings = 0
         for count, word in sorted(counts)[:MOST_WORDS]:
             postings += count
             if chosen and postings > MOST_POSTINGS:
@@ -196,4 +198,6 @@ class Index:
             "SELECT path FROM files WHERE path LIKE ? OR path LIKE ? ORDER BY path LIMIT 200",
             (f"{folder}%", f"%/{folder}%"),
         )
-        return [path for (path,) in rows if f"/{path}".endswith(f"/{folder}" + path.rpartition("/")[2])]
+        return [
+            path for (path,) in rows if f"/{path}".endswith(f"/{folder}" + path.rpartition("/")[2])
+        ]

@@ -19,9 +19,9 @@ from infill_lsp.project.assembly import DEFAULT_SOURCES, Answer, assemble
 from infill_lsp.project.files import Files
 from infill_lsp.project.ignore import IGNORE_FILES, IgnoreRules
 from infill_lsp.project.index import Index
+from infill_lsp.project.private import is_private
 from infill_lsp.project.ring import Ring
 from infill_lsp.project.scan import read_source, refusal, source_files, wanted
-from infill_lsp.project.secrets import is_private
 from infill_lsp.project.sources import Piece, Question
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from infill_lsp.grammars import language_for
 from infill_lsp.project.ignore import IgnoreRules
-from infill_lsp.project.secrets import is_private
+from infill_lsp.project.private import is_private
 
 LARGEST_FILE = 200_000
 """Bytes. Larger ones are mostly data or made by programs, and slow to parse."""
@@ -28,19 +29,28 @@ def refusal(root: Path) -> str | None:
 def source_files(root: Path, rules: IgnoreRules) -> Iterator[str]:
     """Paths relative to `root`, with forward slashes, shallow folders first; at most
     `MOST_FILES`. Links are not followed."""
-    found = 0
+    found = (
+        path
+        for folder in folders(root, rules)
+        for entry in _entries(root / folder)
+        if entry.is_file(follow_symlinks=False) and wanted(path := _join(folder, entry.name), rules)
+    )
+    return islice(found, MOST_FILES)
+
+
+def folders(root: Path, rules: IgnoreRules) -> Iterator[str]:
+    """The folders that are read, `root` itself (as an empty path) first."""
     waiting = [""]
     for folder in waiting:  # grows while it is walked
+        yield folder
         for entry in _entries(root / folder):
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                if rules.reason(path, folder=True) is None and not _environment(entry.path):
-                    waiting.append(path)
-            elif entry.is_file(follow_symlinks=False) and wanted(path, rules):
-                yield path
-                found += 1
-                if found == MOST_FILES:
-                    return
+            path = _join(folder, entry.name)
+            if (
+                entry.is_dir(follow_symlinks=False)
+                and rules.reason(path, folder=True) is None
+                and not Path(entry.path, "pyvenv.cfg").exists()
+            ):
+                waiting.append(path)
 
 
 def wanted(path: str, rules: IgnoreRules) -> bool:
@@ -75,5 +85,5 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _environment(folder: str) -> bool:
-    return Path(folder, "pyvenv.cfg").exists()
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

@@ -188,7 +188,8 @@ def _outlined(
 
 def _piece(source: str, path: str, symbols: list[Symbol], language: str) -> Piece:
     """As many whole lines as a piece may have."""
-    shown, size = [], 0
+    shown: list[str] = []
+    size = 0
     for symbol in symbols:
         line = ("    " if symbol.owner else "") + symbol.signature
         size += len(line) + 1

@@ -113,7 +113,8 @@ def _plain(name: str) -> str:
 @cache
 def _query(language: str) -> Query | None:
     """What to look for in a language; None where nothing is defined or the grammar is missing."""
-    parser = parser_for(language) if language not in DATA else None
+    defines = language in GRAMMARS and language not in DATA
+    parser = parser_for(language) if defines else None
     if parser is None or not isinstance(parser.language, Language):
         return None
     scopes = " ".join(f"({kind})" for kind in GRAMMARS[language].scopes)
