@@ -55,6 +55,11 @@ class Filled:
     """What this side cost: `context` and `postprocess`, in milliseconds."""
 
 
+def no_neighbours(snapshot: Snapshot, context: Context) -> tuple[Snippet, ...]:
+    """For who knows no other files."""
+    return ()
+
+
 async def fill(
     engine: InfillEngine,
     snapshot: Snapshot,
@@ -68,7 +73,7 @@ async def fill(
     deadline: float | None = None,
     popup: Popup | None = None,
     document: str = "",
-    neighbours: Neighbours = lambda snapshot, context: (),
+    neighbours: Neighbours = no_neighbours,
     on_draft: Callable[[Draft], None] | None = None,
 ) -> Filled:
     """Fill the gap [offset, end) of a snapshot (1).
@@ -215,7 +220,7 @@ class Completer:
         self.engine: InfillEngine | None = None
         self.well = Status()
         """What to show when there is nothing to explain."""
-        self.neighbours: Neighbours = lambda snapshot, context: ()
+        self.neighbours: Neighbours = no_neighbours
         self.ignored: Callable[[str], str | None] = lambda uri: None
         """Why a document is left alone by its project's own rules; None when it is not."""
         self.snoozed_until = 0.0

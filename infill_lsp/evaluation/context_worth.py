@@ -7,6 +7,7 @@ the same folder, drawn at random.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import tempfile
@@ -22,6 +23,7 @@ from infill_lsp.corpus.documents import Document as Text
 from infill_lsp.documents import Document
 from infill_lsp.evaluation.case import EvaluationError
 from infill_lsp.evaluation.heldout import gaps
+from infill_lsp.evaluation.scores import change, change_interval, interval
 from infill_lsp.project.assembly import SOURCES
 from infill_lsp.project.project import Project
 from infill_lsp.project.ring import region_around
@@ -155,3 +157,70 @@ def _neighbours(path: str, whole: dict[str, str], source: random.Random) -> list
     far = [each for each in others if each not in near]
     shuffled = chain(source.sample(near, len(near)), source.sample(far, min(len(far), RECENT)))
     return list(shuffled)[:RECENT]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the model made of one gap's text under one condition."""
+
+    nats: float
+    """Surprise at the whole text."""
+    tokens: int
+    name_nats: float
+    """Surprise at the tokens of names from other files."""
+    exact: bool
+    """Every token was the model's own first choice, so it would have said the text itself."""
+
+
+def reading(tokens: Sequence[tuple[str, float, bool]], names: frozenset[str]) -> Reading:
+    """Sum up tokens (text, nats, first choice): which of them belong to `names`?"""
+    text = "".join(token for token, _, _ in tokens)
+    spans = [found.span() for found in _NAME.finditer(text) if found[0] in names]
+    at, of_names = 0, 0.0
+    for token, nats, _ in tokens:
+        begin = at + len(token) - len(token.lstrip())
+        at += len(token)
+        if any(start < at and begin < end for start, end in spans):
+            of_names += nats
+    return Reading(
+        nats=math.fsum(nats for _, nats, _ in tokens),
+        tokens=len(tokens),
+        name_nats=of_names,
+        exact=all(first for _, _, first in tokens),
+    )
+
+
+def summary(
+    readings: Sequence[tuple[str, dict[str, Reading]]], seed: int
+) -> list[dict[str, object]]:
+    """A row for each condition. readings: for each gap its package and what came of each condition.
+
+    loss: nats a token. loss_change, names_change: of the sums, against `local`, with 95 % by
+    packages; below 0 is better. exact: share.
+    """
+    rows: list[dict[str, object]] = []
+    for condition in CONDITIONS:
+        losses: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        names: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        exact: dict[str, list[float]] = defaultdict(list)
+        for package, by_condition in readings:
+            here, local = by_condition[condition], by_condition[LOCAL]
+            losses[package].append((here.nats, local.nats))
+            names[package].append((here.name_nats, local.name_nats))
+            exact[package].append(here.exact)
+        everything = [each[condition] for _, each in readings]
+        tokens = sum(each.tokens for each in everything)
+        rows.append(
+            {
+                "condition": condition,
+                "gaps": len(everything),
+                "loss": math.fsum(each.nats for each in everything) / tokens,
+                "loss_change": change(losses),
+                "loss_interval": change_interval(losses, seed),
+                "names_change": change(names),
+                "names_interval": change_interval(names, seed),
+                "exact": sum(each.exact for each in everything) / len(everything),
+                "exact_interval": interval(exact, seed),
+            }
+        )
+    return rows

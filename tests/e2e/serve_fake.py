@@ -38,6 +38,7 @@ class JournalledEngine(FakeEngine):
             suffix=request.suffix[:200],
             variants=request.variants,
             path=request.path,
+            snippets=[each.text for each in request.snippets],
         )
         return super().submit(request, on_draft)
 

@@ -18,7 +18,15 @@ RULES = {
     ".git/info/exclude": "private.py\n",
 }
 PATHS = [
-    *("a.py", "a.log", "keep.log", "build/x.py", "sub/build/x.py", "secret/a.py", "x/secret/b/c.py"),
+    *(
+        "a.py",
+        "a.log",
+        "keep.log",
+        "build/x.py",
+        "sub/build/x.py",
+        "secret/a.py",
+        "x/secret/b/c.py",
+    ),
     *("sub/a.py", "sub/main.py", "sub/deep/a.py", "sub/deep/b.py", "sub/deep/local.ts", "local.ts"),
     *("docs/a.tmp", "docs/x/y/a.tmp", "docs/a.py", "private.py", "sub/private.py", "#odd.py"),
 ]
@@ -32,9 +40,9 @@ def test_the_rules_are_gits(tmp_path: Path) -> None:
         ["git", "-C", tmp_path, "check-ignore", *PATHS], capture_output=True, text=True
     )
     rules = IgnoreRules(tmp_path)
-    assert {path for path in PATHS if rules.reason(path)} == set(
+    assert {path for path in PATHS if rules.reason(path)} == {
         line.strip('"') for line in said.stdout.splitlines()
-    )
+    }
 
 
 def test_infillignore_outranks_gitignore_beside_it(tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ from infill_lsp.project.private import holds_secret, is_private
 @pytest.mark.parametrize(
     "path",
     [
-        *(".env", "deploy/.env.local", "prod.env", "certs/server.pem", "a/ID_RSA", "id_ed25519.pub"),
+        *(
+            ".env",
+            "deploy/.env.local",
+            "prod.env",
+            "certs/server.pem",
+            "a/ID_RSA",
+            "id_ed25519.pub",
+        ),
         *(".netrc", ".aws/credentials", "credentials.json", "infra/secrets.yaml", "x.tfstate"),
     ],
 )

@@ -21,7 +21,12 @@ def test_sources_only_shallow_first(tmp_path: Path) -> None:
         dict.fromkeys(
             [
                 *("b.py", "a.ts", "deep/er/c.go", "deep/d.rs", "picture.png", ".env", "server.pem"),
-                *("node_modules/x/index.js", "out/gen.py", "my-python/pyvenv.cfg", "my-python/x.py"),
+                *(
+                    "node_modules/x/index.js",
+                    "out/gen.py",
+                    "my-python/pyvenv.cfg",
+                    "my-python/x.py",
+                ),
             ],
             "x",
         )

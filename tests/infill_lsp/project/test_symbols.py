@@ -10,7 +10,13 @@ from infill_lsp.project.symbols import symbols_of
 
 SAMPLES = Path(__file__).parents[3] / "fixtures" / "languages"
 EXPECTED = [
-    ("python", "sample.py", "Order", "total", "def total(self, prices: dict[str, float]) -> float:"),
+    (
+        "python",
+        "sample.py",
+        "Order",
+        "total",
+        "def total(self, prices: dict[str, float]) -> float:",
+    ),
     ("python", "sample.py", "Order", "customer", "customer: str"),
     ("typescript", "sample.ts", "Cache", "get", "get(key: string): T | undefined"),
     ("typescript", "sample.ts", "Entry", "size", "size: number"),
@@ -37,7 +43,9 @@ def test_a_signature_with_its_owner(
     language: str, file: str, owner: str, name: str, signature: str
 ) -> None:
     text = (SAMPLES / file).read_text("utf-8")
-    found = [each for each in symbols_of(language, text) if (each.owner, each.name) == (owner, name)]
+    found = [
+        each for each in symbols_of(language, text) if (each.owner, each.name) == (owner, name)
+    ]
     assert [each.signature for each in found] == [signature]
     assert name in text.split("\n")[found[0].line]
 
@@ -48,7 +56,8 @@ def test_what_is_local_to_a_function_is_left_out() -> None:
 
 
 def test_broken_code_still_defines_something() -> None:
-    assert [each.name for each in symbols_of("python", "def f(a):\n    x = (\n\ndef g(b): ...\n")][0] == "f"
+    symbols = symbols_of("python", "def f(a):\n    x = (\n\ndef g(b): ...\n")
+    assert symbols[0].name == "f"
 
 
 @pytest.mark.parametrize("language", ["json", "yaml", "css", "klingon"])
