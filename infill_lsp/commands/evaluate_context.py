@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -41,8 +41,8 @@ def run(
     # The weights as they are, so that what is measured is the context and not how they are packed.
     reader = Reader(replace(config, quantization="none"))
     with naming_problems():
-        gaps = _shown(drawn(heldout.read(data), seed=seed, limit=limit), limit)
-        readings = [(gap.package, read(reader, gap)) for gap in gaps]
+        gaps = drawn(heldout.read(data), seed=seed, limit=limit)
+        readings = [(gap.package, read(reader, gap)) for gap in _shown(gaps)]
     rows = summary(readings, seed)
     if not as_json:
         Console(highlight=False).print(table(rows))
@@ -103,12 +103,12 @@ def _percent(value: object) -> str:
     return f"{value:+.1%}" if isinstance(value, float) else ""
 
 
-def _shown(items: Iterable[T], total: int) -> Iterator[T]:
+def _shown(items: Sequence[T]) -> Iterator[T]:
     """The items, with a bar on standard error where that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("gaps"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=total)
+        bar = progress.add_task("", total=len(items))
         for item in items:
             yield item
             progress.advance(bar)

@@ -25,6 +25,7 @@ from infill_lsp.evaluation.case import EvaluationError
 from infill_lsp.evaluation.heldout import gaps
 from infill_lsp.evaluation.scores import change, change_interval, interval
 from infill_lsp.project.assembly import SOURCES
+from infill_lsp.project.modules import READERS
 from infill_lsp.project.project import Project
 from infill_lsp.project.ring import region_around
 from infill_lsp.project.sources import FEW_PLACES, question
@@ -40,6 +41,8 @@ TRIES = 6
 """Gaps drawn in a document, until one names something that another file defines."""
 RECENT = 3
 _NAME = re.compile(r"[A-Za-z_]\w{3,}")
+_USED = re.compile(r"\b[A-Z]\w{3,}\b|\b[a-z_]\w{3,}(?=\()|(?<=\.)[a-z_]\w{3,}")
+"""A type, something called, or a member; any other word may be a local one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +59,21 @@ class Gap:
     """By condition."""
 
 
-def drawn(documents: Iterable[Text], *, seed: int, limit: int) -> Iterator[Gap]:
-    """`limit` gaps, spread over the languages and their packages; where possible those that name
-    something from another file. EvaluationError where there are none."""
+def drawn(documents: Iterable[Text], *, seed: int, limit: int) -> list[Gap]:
+    """`limit` gaps, each with a name from another file: one of each package, then another of each.
+    So fewer gaps are the first of more. EvaluationError where there are none."""
     packages: dict[str, list[Text]] = defaultdict(list)
     for document in documents:
-        packages[document.package].append(document)
-    source = random.Random(seed)
-    by_language: dict[str, list[str]] = defaultdict(list)
-    for package, texts in sorted(packages.items()):
-        if len(texts) > 1:
-            by_language[texts[0].language].append(package)
-    for names in by_language.values():
-        source.shuffle(names)
-    order = [name for row in zip_longest(*by_language.values()) for name in row if name]
-    if not order:
+        if document.language in READERS:
+            packages[document.package].append(document)
+    names = sorted(name for name, texts in packages.items() if len(texts) > 1)
+    random.Random(seed).shuffle(names)
+    if not names:
         raise EvaluationError("no held-out package has two files. Give another corpus as --data.")
-    left = limit
-    for number, package in enumerate(order):
-        share = -(-left // (len(order) - number))
-        for gap in _gaps_of(package, packages[package], seed, share):
-            yield gap
-            left -= 1
+    each = -(-limit // len(names))
+    columns = [list(_gaps_of(name, packages[name], seed, each)) for name in names]
+    dealt = [gap for row in zip_longest(*columns) for gap in row if gap is not None]
+    return dealt[:limit]
 
 
 def _gaps_of(package: str, texts: Sequence[Text], seed: int, most: int) -> Iterator[Gap]:
@@ -110,7 +106,7 @@ def _gap(
     own = {symbol.name for symbol in project.index.symbols(text.path)}
     for attempt in range(TRIES):
         for _, _, (start, end) in gaps(text, seed * TRIES + attempt, ["rest-of-line"]):
-            words = set(_NAME.findall(text.text[start:end])) - own
+            words = set(_USED.findall(text.text[start:end])) - own
             names = frozenset(
                 word
                 for word in words

@@ -36,7 +36,7 @@ class Import:
 
 def imports_of(language: str, statements: tuple[str, ...], path: str) -> list[Import]:
     """What the import statements of the file at `path` may mean."""
-    read = _READERS.get(language)
+    read = READERS.get(language)
     if read is None:
         return []
     return [each for statement in statements for each in read(statement.strip(), path)]
@@ -134,7 +134,7 @@ def _names(listed: str) -> tuple[str, ...]:
     return tuple(part[0] for part in words if part and part[0] != "*")
 
 
-_READERS: dict[str, Callable[[str, str], Iterator[Import]]] = {
+READERS: dict[str, Callable[[str, str], Iterator[Import]]] = {
     "python": _python,
     "javascript": _script,
     "typescript": _script,
@@ -146,3 +146,4 @@ _READERS: dict[str, Callable[[str, str], Iterator[Import]]] = {
     "c": _include,
     "cpp": _include,
 }
+"""By language; of any other, imports are not followed."""

@@ -115,7 +115,11 @@ def called(asked: Question, index: Index, files: Files) -> Iterator[Piece]:
         if name in own:
             continue
         for found in index.defined(name, FEW_PLACES):
-            if found.path != asked.path and _akin(asked.language, index.language(found.path)):
+            if (
+                found.path != asked.path
+                and _akin(asked.language, index.language(found.path))
+                and (is_test(asked.path) or not is_test(found.path))
+            ):
                 yield _piece("called", found.path, [found.symbol], asked.language)
 
 
@@ -140,6 +144,11 @@ def sibling_paths(path: str, index: Index) -> list[str]:
         names = [f"test_{stem}{ending}", f"{stem}_test{ending}", f"{stem}Test{ending}", *dots]
     names += [stem + other for other in _HEADERS.get(ending, ())]
     return [each for name in names for each in index.named(name)[:1] if each != path]
+
+
+def is_test(path: str) -> bool:
+    """Whether a file holds tests, by its name."""
+    return _TEST.match(PurePosixPath(path).stem) is not None
 
 
 def _symbols(path: str, index: Index, files: Files) -> list[Symbol]:
