@@ -55,6 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 deadline=arguments.deadline,
                 as_json=arguments.json,
                 watch=arguments.watch,
+                explain=arguments.explain,
             )
         case "doctor":
             from infill_lsp.commands import doctor
@@ -70,6 +71,16 @@ def _run(arguments: argparse.Namespace) -> int:
             from infill_lsp.commands import bench
 
             return bench.run(_config(arguments), repeats=arguments.repeats, as_json=arguments.json)
+        case "eval" if arguments.suite == "context":
+            from infill_lsp.commands import evaluate_context
+
+            return evaluate_context.run(
+                arguments.data,
+                _config(arguments),
+                limit=arguments.limit,
+                seed=arguments.seed,
+                as_json=arguments.json,
+            )
         case "eval":
             from infill_lsp.commands import evaluate
 
@@ -151,6 +162,11 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument(
         "--deadline", type=_positive, metavar="MS", help="show the best there is after this time"
     )
+    fill.add_argument(
+        "--explain",
+        action="store_true",
+        help="read the other files too, and say which pieces of them went into the prompt",
+    )
     fill.add_argument("--watch", action="store_true", help="draw the denoising, step by step")
     _add_engine(fill)
 
@@ -173,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("suite", choices=("humaneval-infilling", "heldout"))
+    parser.add_argument("suite", choices=("humaneval-infilling", "heldout", "context"))
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="the benchmark, or a corpus"
     )

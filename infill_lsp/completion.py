@@ -26,6 +26,9 @@ from infill_lsp.settings import Settings
 from infill_lsp.status import Status
 from infill_lsp.suggestions import Recent, Suggestion
 
+Neighbours = Callable[[Snapshot, Context], tuple[Snippet, ...]]
+"""What other files say about a gap. Called for every request, so it must answer at once."""
+
 _ids = itertools.count(1)
 
 
@@ -52,6 +55,11 @@ class Filled:
     """What this side cost: `context` and `postprocess`, in milliseconds."""
 
 
+def no_neighbours(snapshot: Snapshot, context: Context) -> tuple[Snippet, ...]:
+    """For who knows no other files."""
+    return ()
+
+
 async def fill(
     engine: InfillEngine,
     snapshot: Snapshot,
@@ -65,6 +73,7 @@ async def fill(
     deadline: float | None = None,
     popup: Popup | None = None,
     document: str = "",
+    neighbours: Neighbours = no_neighbours,
     on_draft: Callable[[Draft], None] | None = None,
     max_tokens: int | None = None,
     snippets: tuple[Snippet, ...] = (),
@@ -75,6 +84,7 @@ async def fill(
     deadline: seconds; the best draft so far is then used. None: no limit.
     popup: makes the suggestions replace its range and begin with its text; replaces the gap.
     document: key under which a newer request displaces this one.
+    neighbours: asked for pieces of other files.
     on_draft: called on the engine's thread after each step.
     max_tokens: most tokens of a fill; None: as many as it takes.
     snippets: text from elsewhere that the asker has gathered itself.
@@ -85,13 +95,14 @@ async def fill(
     began = time.perf_counter()
     context = context_for(snapshot, offset, end, settings, popup, automatic)  # 2
     context = replace(context, sees_after=_sees_after(engine))
+    silence = _unwanted(context, settings, automatic)
+    pieces = (*snippets, *neighbours(snapshot, context)) if silence is None else ()
     ms = {"context": _ms_since(began)}
-    if (silence := _unwanted(context, settings, automatic)) is not None:
+    if silence is not None:
         return Filled((), None, silence, ms)
-    request = request_for(context, variants, seed, deadline, document)  # 3
-    if max_tokens is not None or snippets:
-        snippets = (*snippets, *request.snippets)
-        request = replace(request, max_tokens=max_tokens, snippets=snippets)
+    request = request_for(context, variants, seed, deadline, document, pieces)  # 3
+    if max_tokens is not None:
+        request = replace(request, max_tokens=max_tokens)
     draft = await answer_of(engine.submit(request, on_draft))  # 4
     began = time.perf_counter()
     texts = worth_showing(draft, context)  # 5
@@ -134,7 +145,12 @@ def context_for(
 
 
 def request_for(
-    context: Context, variants: int, seed: int, deadline: float | None, document: str
+    context: Context,
+    variants: int,
+    seed: int,
+    deadline: float | None,
+    document: str,
+    snippets: tuple[Snippet, ...] = (),
 ) -> InfillRequest:
     """What the engine is asked."""
     return InfillRequest(
@@ -142,6 +158,7 @@ def request_for(
         suffix=context.suffix,
         path=context.path,
         language=context.language,
+        snippets=snippets,
         document=document,
         single_line=context.single_line,
         variants=variants,
@@ -209,6 +226,9 @@ class Completer:
         self.engine: InfillEngine | None = None
         self.well = Status()
         """What to show when there is nothing to explain."""
+        self.neighbours: Neighbours = no_neighbours
+        self.ignored: Callable[[str], str | None] = lambda uri: None
+        """Why a document is left alone by its project's own rules; None when it is not."""
         self.snoozed_until = 0.0
         """By `time.monotonic()`: automatic requests are not answered before."""
         self._on_busy = on_busy
@@ -316,6 +336,7 @@ class Completer:
                 deadline=deadline_ms / 1000,
                 popup=popup,
                 document=f"{id(self)}/{uri}",
+                neighbours=self.neighbours,
             )
         except EngineError as error:
             return Status("Error", str(error))
@@ -337,6 +358,8 @@ class Completer:
                 return Status(
                     "Inactive", f"switched off for files like {pattern} (infill.disabledFiles)"
                 )
+        if not settings.ignored_files and (why := self.ignored(snapshot.uri)) is not None:
+            return Status("Inactive", f"{why} (infill.ignoredFiles)")
         if not automatic:
             return None
         if not settings.automatic:

@@ -26,7 +26,6 @@ WHOLE_TREE = 20_000
 NO_TREE = 1_000_000
 """Characters beyond which there is no tree at all."""
 
-_CHUNK = 4096
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
@@ -193,18 +192,21 @@ def parse(
     parser = parser_for(language)
     if parser is None:
         return None
-    if spans is not None:
+    # Bytes, not a function that gives them piece by piece: py-tree-sitter 0.26 never frees a piece.
+    if spans is None:
+        data = _one_byte_each(text)
+    else:
         parser.included_ranges = _ranges(text, spans)
+        data = _only(text, spans)
+    return parser.parse(data, old) if old else parser.parse(data)
 
-    chunks: dict[int, bytes] = {}  # the parser goes back and asks again, often
 
-    def read(offset: int, point: Point) -> bytes:
-        number, skip = divmod(offset, _CHUNK)
-        if number not in chunks:
-            chunks[number] = _one_byte_each(text[number * _CHUNK : (number + 1) * _CHUNK])
-        return chunks[number][skip:]
-
-    return parser.parse(read, old) if old else parser.parse(read)
+def _only(text: str, spans: list[tuple[int, int]]) -> bytes:
+    """The text up to the last span's end, blank where no span is."""
+    data = bytearray(b" ") * spans[-1][1]
+    for start, end in spans:
+        data[start:end] = _one_byte_each(text[start:end])
+    return bytes(data)
 
 
 def _one_byte_each(text: str) -> bytes:

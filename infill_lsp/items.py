@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lsprotocol import types
 
 from infill_lsp.documents import Snapshot
+from infill_lsp.project.assembly import Answer
 from infill_lsp.suggestions import Suggestion
 
 ACCEPTED = "infill.accepted"
@@ -99,3 +100,19 @@ def _documentation(text: str, language_id: str) -> types.MarkupContent:
     return types.MarkupContent(
         kind=types.MarkupKind.Markdown, value=f"{fence}{language_id}\n{text}\n{fence}"
     )
+
+
+def explained(answer: Answer) -> dict[str, object]:
+    """The pieces of other files that were considered, in the order in which they stand."""
+    return {
+        "pieces": [
+            {
+                "source": each.piece.source,
+                "path": each.piece.path,
+                "line": each.piece.line,
+                "text": each.piece.text,
+                "leftOut": each.left_out,
+            }
+            for each in answer.verdicts
+        ]
+    }

@@ -48,6 +48,10 @@ def _add_life_cycle(server: InfillServer) -> None:
         else:
             ls.set_layer("client", params.settings)
 
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def files_changed(ls: InfillServer, params: types.DidChangeWatchedFilesParams) -> None:
+        ls.neighbours.files_changed([change.uri for change in params.changes])
+
     @server.feature(types.SHUTDOWN)
     def shutdown(ls: InfillServer, _params: None) -> None:
         ls.completer.reset()
@@ -114,6 +118,13 @@ def _add_commands(server: InfillServer) -> None:
     @server.command("infill.status")
     def status(ls: InfillServer) -> dict[str, object]:
         return {**asdict(ls.status.current), "accepted": ls.accepted}
+
+    @server.command("infill.explainContext")
+    def explain_context(ls: InfillServer, *uris: object) -> dict[str, object]:
+        """What of other files stands in a document's prompts, and what was left out and why."""
+        if len(uris) != 1 or not isinstance(uris[0], str):
+            raise JsonRpcInvalidParams("infill.explainContext: give one document's URI")
+        return items.explained(ls.neighbours.explain(uris[0]))
 
     @server.command("infill.reload")
     def reload(ls: InfillServer) -> None:

@@ -27,6 +27,7 @@ from infill_lsp.completion import Answer, Completer, Popup, engine_status
 from infill_lsp.documents import Change, Document
 from infill_lsp.engines import Engines
 from infill_lsp.positions import Encoding, within
+from infill_lsp.project.neighbours import Neighbours
 from infill_lsp.protocol import InfillProtocol
 from infill_lsp.status import DID_CHANGE_STATUS, Status, StatusLine
 from infill_lsp.usage import Event, UsageLog
@@ -52,6 +53,9 @@ class InfillServer(LanguageServer):
         self.protocol.keeper = self
         self.documents: dict[str, Document] = {}
         self.completer = Completer(on_busy=lambda: self.status.busy())
+        self.neighbours = Neighbours()
+        self.completer.neighbours = self.neighbours.snippets
+        self.completer.ignored = self.neighbours.ignored
         self.status = StatusLine(self._send_status)
         self.accepted = 0
         self._usage = UsageLog()
@@ -76,6 +80,7 @@ class InfillServer(LanguageServer):
             path=self._path_in_workspace(opened.uri),
             encoding=self._encoding,
         )
+        self.neighbours.opened(self.documents[opened.uri])
 
     def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
         """Follow the editor's changes."""
@@ -83,11 +88,15 @@ class InfillServer(LanguageServer):
         if document is None:
             logger.warning("a change of a document that is not open is ignored")
             return
-        document.apply(map(_change, params.content_changes), params.text_document.version)
+        changes = [_change(change) for change in params.content_changes]
+        document.apply(changes, params.text_document.version)
+        if changes and (where := changes[-1].range) is not None:
+            self.neighbours.touched(document, where[0][0])
 
     def close_document(self, params: types.DidCloseTextDocumentParams) -> None:
         """Stop mirroring a document."""
         self.documents.pop(params.text_document.uri, None)
+        self.neighbours.closed(params.text_document.uri)
         self.completer.close_document(params.text_document.uri)
 
     @property
@@ -129,6 +138,7 @@ class InfillServer(LanguageServer):
         if asked_for is not None and asked_for < document.version:
             self.status.show(replace(self.completer.well, message="the text changed meanwhile"))
             return None
+        self.neighbours.touched(document, position.line)
         popup = _popup(document, selected) if selected is not None else None
         began = time.perf_counter()
         try:
@@ -169,7 +179,10 @@ class InfillServer(LanguageServer):
             if problem not in self._reported:
                 self._reported.add(problem)
                 self._tell(types.MessageType.Warning, problem)
+        switched = reading.settings.project_context != self.completer.settings.project_context
         self.completer.settings = reading.settings
+        if switched and self._config is not None:
+            self.run(self._start_project())
         if self._config not in (None, settings.engine_config(reading.settings)):
             self.start_engine()
 
@@ -197,6 +210,24 @@ class InfillServer(LanguageServer):
             pull = self.run(self.pull_settings())
             await asyncio.wait({pull}, timeout=CONFIGURATION_SECONDS)
         self.start_engine()
+        self.neighbours.set_folders(self.workspace.folders or [self.workspace.root_uri or ""])
+        await self._start_project()
+
+    async def _start_project(self) -> None:
+        """Begin to read the workspace's folders, where that is wanted; end it where it is not."""
+        if not self.completer.settings.project_context:
+            self.neighbours.stop()
+            return
+        workspace = self.client_capabilities.workspace
+        watched = workspace.did_change_watched_files if workspace else None
+        told = bool(watched and watched.dynamic_registration)
+        await self.neighbours.start(watch=not told)
+        if told:
+            watcher = types.FileSystemWatcher("**/*")
+            options = types.DidChangeWatchedFilesRegistrationOptions([watcher])
+            await self._register("infill-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+        for document in self.documents.values():
+            self.neighbours.opened(document)
 
     def start_engine(self) -> None:
         """Start the engine that the settings ask for, in place of the one before."""
@@ -278,17 +309,16 @@ class InfillServer(LanguageServer):
             self._config = None
 
     async def _register_for_settings(self) -> None:
-        registration = types.Registration(
-            id="infill-settings",
-            method=types.WORKSPACE_DID_CHANGE_CONFIGURATION,
-            register_options=types.DidChangeConfigurationRegistrationOptions(
-                section=settings.SECTION
-            ),
-        )
+        options = types.DidChangeConfigurationRegistrationOptions(section=settings.SECTION)
+        await self._register("infill-settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, options)
+
+    async def _register(self, name: str, method: str, options: object) -> None:
+        """Ask the client to tell of something."""
+        registration = types.Registration(name, method, options)
         try:
             await self.client_register_capability_async(types.RegistrationParams([registration]))
         except JsonRpcException:
-            logger.info("the client does not tell when settings change")
+            logger.info("the client does not announce %s", method)
 
     # The connection
 
@@ -305,6 +335,7 @@ class InfillServer(LanguageServer):
         for task in list(self._tasks):
             task.cancel()
         self._release_engine()
+        self.neighbours.stop()
         self.documents.clear()
         self._usage.close()
 

@@ -17,6 +17,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from engine import EngineConfig
 
 SECTION = "infill"
+PRIVATE_FILES = (
+    *(".env", ".env.*", "*.env", ".envrc"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.kdbx", "*.gpg"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
+    *(".netrc", ".pgpass", ".npmrc", ".pypirc", ".htpasswd", ".git-credentials"),
+    *("credentials", "credentials.json", "credentials.toml", "credentials.y*ml"),
+    *("secrets.json", "secrets.toml", "secrets.y*ml", "service-account*.json"),
+    *("*.tfvars", "*.tfstate"),
+)
+"""Names that files with keys, passwords and tokens have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,12 @@ class Settings:
     """Suggest while typing. False: only when asked for (where the editor has a key for that)."""
     disabled_languages: tuple[str, ...] = ()
     """No suggestions in these languages: the editor's language ids, e.g. `markdown`."""
-    disabled_files: tuple[str, ...] = (".env", ".env.*", "*.pem", "*.key", "id_rsa*", "id_ed25519*")
+    disabled_files: tuple[str, ...] = PRIVATE_FILES
     """No suggestions in files whose name or path matches one of these patterns."""
+    ignored_files: bool = False
+    """Suggest in files that `.gitignore` or `.infillignore` names, too."""
+    project_context: bool = True
+    """Read the other files of the workspace and show the model what fits the gap."""
     model: str = "bundled"
     """A known model's name, or a folder with weights."""
     device: str = "auto"

@@ -74,7 +74,7 @@ def scopes_at(tree: Tree, text: str, language: str, offset: int) -> tuple[Scope,
     near = text[max(offset - LOOK, 0) : offset]
     path = list(path_to(tree, offset - len(near) + len(near.rstrip()) if row.indented else offset))
     found = tuple(
-        Scope(node.type, _name(node, text), node.start_byte, _header(node, text, row.bodies))
+        scope_of(node, text, row)
         for node in path
         if node.type in row.scopes
         and node.is_named
@@ -83,6 +83,11 @@ def scopes_at(tree: Tree, text: str, language: str, offset: int) -> tuple[Scope,
     if any(node.is_error for node in path) or path[0].has_error:
         return max(_scopes_by_indentation(text, offset), found, key=len)
     return found
+
+
+def scope_of(node: Node, text: str, row: Grammar) -> Scope:
+    """What a reader would call a class, function or the like."""
+    return Scope(node.type, _name(node, text), node.start_byte, _header(node, text, row.bodies))
 
 
 def _indented_under(node: Node, text: str, row: Grammar, offset: int) -> bool:

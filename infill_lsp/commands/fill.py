@@ -14,10 +14,11 @@ from rich.text import Text
 
 import engine
 from engine import Draft, EngineConfig, EngineInfo, Token
-from infill_lsp.commands import CommandError
-from infill_lsp.completion import Filled
+from infill_lsp.commands import CommandError, explain_context
+from infill_lsp.completion import Filled, no_neighbours
 from infill_lsp.completion import fill as fill_gap
 from infill_lsp.documents import Document, Snapshot
+from infill_lsp.items import explained
 from infill_lsp.settings import Settings
 
 LARGEST_FILE = 5_000_000
@@ -62,9 +63,15 @@ def run(
     deadline: int | None,
     as_json: bool,
     watch: bool,
+    explain: bool = False,
 ) -> int:
     """Fill and print. 0 when there is something to show, else 1."""
-    document = Document(target.path.resolve().as_uri(), read_source(target.path), encoding="utf-32")
+    path = target.path.resolve()
+    text = read_source(target.path)
+    asked = explain_context.Asked(path) if explain else None
+    document = Document(
+        path.as_uri(), text, path=asked.path if asked else "", encoding="utf-32"
+    )  # fmt: skip
     snapshot = document.snapshot()
     start = offset_of(snapshot, target.line, target.column)
     end = offset_of(snapshot, *target.to) if target.to else start
@@ -87,15 +94,19 @@ def run(
                     variants=variants,
                     seed=seed,
                     deadline=None if deadline is None else deadline / 1000,
+                    neighbours=asked.snippets if asked else no_neighbours,
                     on_draft=on_draft,
                 )
             )
     finally:
         loaded.close()
     if as_json:
-        print(json.dumps(as_object(filled, info)))
+        pieces = explained(asked.answer) if asked else {}
+        print(json.dumps({**as_object(filled, info), **pieces}))
     else:
         show(console, snapshot, filled, info)
+        if asked:
+            explain_context.show(console, asked)
     return 0 if filled.suggestions else 1
 
 

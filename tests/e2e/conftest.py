@@ -42,6 +42,7 @@ async def connect(tmp_path: Path, tcp_server: tuple[str, int]) -> AsyncIterator[
             script: dict[str, Any] | None = None,
             configuration: dict[str, Any] | None = None,
             edit: Callable[[types.ClientCapabilities], None] = lambda _: None,
+            folder: str = "file:///folder",
             **settings: Any,
         ) -> Session:
             nonlocal sessions
@@ -50,14 +51,14 @@ async def connect(tmp_path: Path, tcp_server: tuple[str, int]) -> AsyncIterator[
             model = json.dumps({"journal": str(journal), **(script or {})})
             client = make_test_lsp_client()
             client.set_configuration({"infill": configuration or {}})
-            session = Session(client, journal)
+            session = Session(client, journal, folder)
             await stack.enter_async_context(running(client, transport, tcp_server))
             declared = capabilities(editor)
             edit(declared)
             params = types.InitializeParams(
                 declared,
-                root_uri="file:///folder",
-                workspace_folders=[types.WorkspaceFolder("file:///folder", "folder")],
+                root_uri=folder,
+                workspace_folders=[types.WorkspaceFolder(folder, "folder")],
                 initialization_options={"infill": {"model": model, **settings}},
             )
             session.result = await asyncio.wait_for(client.initialize_session(params), SECONDS)

@@ -46,8 +46,9 @@ def inline_params(uri: str, line: int, character: int, **document: Any) -> dict[
 class Session:
     """One client's connection, with what tests ask most."""
 
-    def __init__(self, client: LanguageClient, journal: Path) -> None:
+    def __init__(self, client: LanguageClient, journal: Path, folder: str) -> None:
         self.client = client
+        self.folder = folder
         self.result: types.InitializeResult
         self.statuses: list[Any] = []
         self._news = asyncio.Event()
@@ -65,7 +66,7 @@ class Session:
             self._news.set()
 
     def open(self, text: str, name: str = "a.py", language: str = "python") -> str:
-        uri = f"file:///folder/{name}"
+        uri = f"{self.folder}/{name}"
         document = types.TextDocumentItem(uri, language, 1, text)
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(document))
         return uri

@@ -8,6 +8,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -237,3 +238,13 @@ def test_an_excerpt_knows_what_the_whole_tree_knows(name: str, shape: str) -> No
     ]
     assert len(same) > 15
     assert sum(same) / len(same) > 0.97
+
+
+def test_parsing_gives_all_its_memory_back() -> None:
+    text = "x = [1, 2, 3]\n" * 1000
+    for _ in range(20):
+        parse("python", text)
+    before = psutil.Process().memory_info().rss
+    for _ in range(400):  # 5.6 MB of text in all, and once that much was lost for good
+        parse("python", text)
+    assert psutil.Process().memory_info().rss - before < 3_000_000

@@ -24,6 +24,8 @@ WRONG = {
     "multiline": "sometimes",
     "complete_in_comments": None.__class__.__name__,
     "complete_in_strings": [],
+    "ignored_files": "no",
+    "project_context": 1,
     "completion_fallback": False,
     "statistics": "never",
 }
@@ -41,6 +43,8 @@ RIGHT = {
     "multiline": "never",
     "complete_in_comments": False,
     "complete_in_strings": False,
+    "ignored_files": True,
+    "project_context": False,
     "completion_fallback": "always",
     "statistics": False,
 }

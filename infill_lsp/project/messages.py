@@ -1,0 +1,46 @@
+"""What the server and its project process say to each other: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from engine import Snippet
+from infill_lsp.project.assembly import Answer, Verdict
+from infill_lsp.project.sources import Piece, Question
+
+Message = dict[str, Any]
+"""From the server: `ask` with an id and a `question`, `changed` with paths, or `remember` with path,
+line and text. From the process: `answer` with that id, or `indexed` with a number of files."""
+
+
+def to_line(message: Message) -> bytes:
+    """As it is written."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def from_line(line: bytes) -> Message:
+    """What was written."""
+    message: Message = json.loads(line)
+    return message
+
+
+def ask(number: int, question: Question) -> Message:
+    return {"ask": number, "question": asdict(question)}
+
+
+def question_of(message: Message) -> Question:
+    fields = message["question"]
+    return Question(**{**fields, "imports": tuple(fields["imports"])})
+
+
+def answered(number: int, answer: Answer) -> Message:
+    return {"answer": number, **asdict(answer)}
+
+
+def answer_of(message: Message) -> Answer:
+    return Answer(
+        tuple(Snippet(**each) for each in message["snippets"]),
+        tuple(Verdict(Piece(**each["piece"]), each["left_out"]) for each in message["verdicts"]),
+    )
