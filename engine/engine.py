@@ -29,8 +29,8 @@ from engine.prompt_cache import PromptCache
 from engine.readout import Readout, Variant
 from engine.request import (
     Cancelled,
+    CanvasFullError,
     Draft,
-    EngineError,
     InfillRequest,
     Stats,
     Stop,
@@ -272,7 +272,7 @@ class Engine:
                 max_tokens=longest,
             )
         except ValueError as error:
-            raise EngineError(
+            raise CanvasFullError(
                 f"{gaps} gaps with {anchors} tokens between and around them do not fit one canvas "
                 f"of {CANVAS_LIMIT}. Fill them one after another."
             ) from error

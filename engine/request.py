@@ -20,6 +20,10 @@ class EngineError(Exception):
     """Something the user can mend. The message says what is wrong and what to do about it."""
 
 
+class CanvasFullError(EngineError):
+    """The gaps of a request and the texts between them do not fit one canvas. Ask for fewer."""
+
+
 class Cancelled(Exception):  # noqa: N818 - it is an outcome, not a fault
     """The request was cancelled, or a newer one for the same document took its place."""
 

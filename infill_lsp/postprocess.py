@@ -7,7 +7,7 @@ suggestion. Steps know nothing of models, editors or time. Where a fill ends is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from infill_lsp.brackets import PARTNER, damage, open_brackets, read
 from infill_lsp.context import Context
@@ -183,7 +183,16 @@ STEPS: tuple[Step, ...] = (
 def postprocess(text: str, context: Context) -> str | None:
     """Run all steps. The model's line breaks are `\\n`; the result's are the document's. None when
     nothing worth showing is left."""
-    for step_ in STEPS:
+    return _run(STEPS, text, context)
+
+
+def shaped(text: str, context: Context) -> str | None:
+    """What `postprocess` would show if it did not ask whether it parses; `\\n` ends its lines."""
+    return _run(STEPS[: STEPS.index(parseable)], text, context)
+
+
+def _run(steps: Sequence[Step], text: str, context: Context) -> str | None:
+    for step_ in steps:
         result = step_(text, context)
         if result is None:
             return None

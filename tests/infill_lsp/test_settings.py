@@ -24,6 +24,7 @@ WRONG = {
     "multiline": "sometimes",
     "complete_in_comments": None.__class__.__name__,
     "complete_in_strings": [],
+    "hole_markers": "TODO",
     "completion_fallback": False,
 }
 RIGHT = {
@@ -40,6 +41,7 @@ RIGHT = {
     "multiline": "never",
     "complete_in_comments": False,
     "complete_in_strings": False,
+    "hole_markers": ["...", "todo!()"],
     "completion_fallback": "always",
 }
 NAMES = [entry.name for entry in fields(Settings)]
