@@ -98,7 +98,7 @@ def closed(text: str, context: Context) -> str | None:
     else cut back to the longest head that harms nothing."""
     near = surroundings(context)
     if damage(near, text) <= near.damage:
-        return text
+        return _line_closed(text, near, context)
     completed = _completed(text, near, context)
     if completed is not None and damage(near, completed) <= near.damage:
         return completed
@@ -111,6 +111,23 @@ def closed(text: str, context: Context) -> str | None:
         if head.strip() and damage(near, head) <= near.damage:
             return head
     return None
+
+
+def _line_closed(text: str, near: Surroundings, context: Context) -> str:
+    """With closers for what the gap's own line has opened, where the fill ends that line and nothing
+    below closes it."""
+    body = text.rstrip()
+    if "\n" in body or context.line_suffix.strip() or body.endswith(",") or _DANGLING.search(body):
+        return text
+    here = len(open_brackets(read(context.line_prefix, near.lexicon)))
+    wrong, closed_text = damage(near, text), body
+    for bracket in reversed(near.opened[len(near.opened) - here :]):
+        closed_text += PARTNER[bracket]
+        if damage(near, closed_text) >= wrong:
+            return text
+        wrong = damage(near, closed_text)
+        text = closed_text
+    return text
 
 
 def _completed(text: str, near: Surroundings, context: Context) -> str | None:
