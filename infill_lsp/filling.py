@@ -210,7 +210,7 @@ class _Run:
                 self.keep(index, shown)
 
     def _request(self, group: Sequence[int]) -> InfillRequest:
-        """The gaps of a group in one request; what is settled for its only line holds for each."""
+        """The gaps of a group in one request."""
         snapshot = self._opened.snapshot()
         contexts = [self._context(snapshot, index) for index in group]
         request = request_for(contexts[0], 1, self._seed, self._deadline, self._document)
@@ -221,7 +221,7 @@ class _Run:
             request,
             between=tuple(self._opened.text[end:start] for (_, end), (start, _) in pairwise(spans)),
             suffix=contexts[-1].suffix,
-            single_line=all(context.single_line for context in contexts),
+            single_lines=tuple(context.single_line for context in contexts),
             is_complete=None,
         )
 
