@@ -190,7 +190,7 @@ def parses_no_worse(language: str, prefix: str, fill: str, suffix: str) -> bool:
 
 def error_span(language: str, prefix: str, fill: str, suffix: str) -> tuple[int, int] | None:
     """[start, end) of `fill`: whole words and marks, as few as hold all that does not parse in it.
-    None where it parses, and where lines that the gap does not touch have errors too."""
+    None where it parses, and where an error reaches into lines that the gap does not touch."""
     found = _around(language, prefix, suffix)
     if found is None:
         return None
@@ -198,11 +198,14 @@ def error_span(language: str, prefix: str, fill: str, suffix: str) -> tuple[int,
     gap, end = len(before), len(before) + len(fill)
     line = before.rfind("\n") + 1, end + len(after.partition("\n")[0])
     tree = parse(language, before + fill + after)
-    if tree is None or errors(tree, 0, len(before + fill + after)) > errors(tree, *line):
+    if tree is None:
+        return None
+    nodes = list(_wrong_nodes(tree, 0, len(before + fill + after)))
+    if any(node.start_byte < line[0] or node.end_byte > line[1] for node in nodes):
         return None
     wrong = [
         (max(node.start_byte, gap) - gap, min(node.end_byte, end) - gap)
-        for node in _wrong_nodes(tree, gap, end)
+        for node in nodes
         if node.end_byte > gap and node.start_byte < end
     ]
     if not wrong:
