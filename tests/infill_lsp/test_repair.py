@@ -55,7 +55,7 @@ async def test_only_the_error_is_asked_for_again_and_seen_from_both_sides() -> N
 
 
 async def test_the_same_again_is_passed_over_for_the_next_variant() -> None:
-    assert await mend("a = ‸\n", "f(1, ,2)", Asked([",", "3,"])) == "f(1, 3,2)"
+    assert await mend("a = ‸\n", "f(1, ,2)", Asked([",", ", 3"])) == "f(1, 3 ,2)"
 
 
 async def test_what_parses_is_left_alone() -> None:
