@@ -10,7 +10,7 @@ import json
 import platform
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,12 @@ def run(
     try:
         info = loaded.ready.result()
         with asyncio.Runner() as runner:
-            results = {
-                way: [
-                    runner.run(_fill(loaded, case, together, seed, deadline))
-                    for case in _watched(chosen, way)
-                ]
-                for way, together in WAYS.items()
-            }
+            results: dict[str, list[_Result]] = {way: [] for way in WAYS}
+            for index, case in enumerate(_watched(chosen)):
+                # In turn each way is the first, which pays for the prompt that both share.
+                for way in (list(WAYS), list(WAYS)[::-1])[index % 2]:
+                    fill = _fill(loaded, case, WAYS[way], seed, deadline)
+                    results[way].append(runner.run(fill))
     finally:
         loaded.close()
     document = {
@@ -113,9 +112,10 @@ async def _fill(
     return _Result(verdict, len(filling.edits), filling.forwards, ms)
 
 
-def _watched(chosen: Sequence[HolesCase], way: str) -> Any:
+def _watched(chosen: Sequence[HolesCase]) -> Iterable[HolesCase]:
+    """The cases, with a bar on standard error where that is a terminal."""
     console = Console(stderr=True)
-    return track(chosen, way, console=console, disable=not console.is_terminal, transient=True)
+    return track(chosen, "files", console=console, disable=not console.is_terminal)
 
 
 def _summary(

@@ -23,6 +23,8 @@ FEWEST, MOST = 2, 5
 """Holes of a file."""
 SPREAD = 600
 """Most characters from the first hole's beginning to the last one's end."""
+LONGEST = 12_000
+"""Characters of a file: reading a longer one takes a small machine longer than filling it."""
 MARKER = "‸"
 
 
@@ -67,7 +69,7 @@ def cases(documents: Iterable[Document], *, seed: int, limit: int | None) -> lis
     found = [
         (rank, case.id, case)
         for document in documents
-        if document.language == "python"
+        if document.language == "python" and len(document.text) <= LONGEST
         for rank, case in _case(document, seed)
     ]
     if not found:
