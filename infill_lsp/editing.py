@@ -7,6 +7,7 @@ is it, was it cancelled, did the editor apply it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -194,9 +195,9 @@ async def _fill_found(
 ) -> dict[str, Any]:
     snapshot, settings = target.snapshot, ls.completer.settings
     span = None if target.whole else (target.start, target.end)
-    holes = [
-        hole for hole in actions.holes_in(snapshot, span, settings.hole_markers) if wanted(hole)
-    ]
+    # A big document takes long enough that others would notice.
+    found = await asyncio.to_thread(actions.holes_in, snapshot, span, settings.hole_markers)
+    holes = [hole for hole in found if wanted(hole)]
     if not holes:
         raise _nothing("there is no hole here")
     async with progress(ls, f"filling {_counted(len(holes))}") as report:

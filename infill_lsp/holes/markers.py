@@ -19,6 +19,7 @@ from infill_lsp.syntax import in_comment, in_string, path_to
 
 ELLIPSIS, PASS, TODO = "...", "pass", "TODO"
 
+_PYTHON = re.compile(r"\.\.\.|\bpass\b")
 _ELLIPSIS = re.compile(r"(?<![\w.\[\]{}\"'])\.\.\.(?![\w.$@&*\[\]({\"'])")
 _OTHER_MEANING = ("bash", "css", "html", "lua", "yaml")
 """Languages where `...` alone says something, or where much of the text is prose."""
@@ -82,16 +83,20 @@ def python_markers(
     ignored exception, an abstract method or a required field is said with them."""
     if path.endswith(".pyi"):
         return
-    waiting = [tree.root_node]
-    while waiting:
-        node = waiting.pop()
-        if node.end_byte <= span[0] or node.start_byte >= span[1]:
+    for found in _PYTHON.finditer(text, *span):
+        node = next(
+            (
+                node
+                for node in path_to(tree, found.end())
+                if (node.start_byte, node.end_byte) == found.span()
+                and node.type in ("ellipsis", "pass_statement")
+            ),
+            None,
+        )
+        if node is None or found[0] not in markers:
             continue
-        if (node.type == "ellipsis" and ELLIPSIS in markers and _ellipsis_unfinished(node)) or (
-            node.type == "pass_statement" and PASS in markers and _body_unfinished(node)
-        ):
-            yield Hole(node.start_byte, node.end_byte, "marker")
-        waiting.extend(node.children)
+        if _ellipsis_unfinished(node) if found[0] == ELLIPSIS else _body_unfinished(node):
+            yield Hole(*found.span(), "marker")
 
 
 def _ellipsis_unfinished(node: Node) -> bool:
