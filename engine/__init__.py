@@ -12,6 +12,7 @@ from engine.models.catalog import KnownModel, known_models
 from engine.models.download import get_model
 from engine.request import (
     Cancelled,
+    CanvasFullError,
     Draft,
     EngineError,
     EngineInfo,
@@ -32,6 +33,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __all__ = [
     "Cancelled",
+    "CanvasFullError",
     "Draft",
     "EngineConfig",
     "EngineError",

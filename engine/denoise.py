@@ -17,6 +17,7 @@ from engine.sampler import (
     Constraint,
     MaskSampling,
     MaskState,
+    OneLine,
     Sampling,
     UniformSampling,
     accept_masked,
@@ -62,6 +63,7 @@ def denoise(
     variants: int = 1,
     bans: Tensor | None = None,
     constraints: Sequence[Constraint] = (),
+    one_line: OneLine | None = None,
     max_steps: int,
 ) -> Iterator[Step]:
     """Refine the canvas; one Step for each forward.
@@ -72,6 +74,7 @@ def denoise(
     generator: on the canvas's device. The same seed gives the same steps.
     bans: [V], added to the logits; `sampler.bans_for` makes them. Under absorbing noise they are
         needed, and must ban the mask id: a mask is not an answer.
+    one_line: on the canvas's device; None: line breaks are as good as any other id.
     max_steps: most forwards. A left-to-right model makes as many as it has slots, if that is more.
     Ends when every row is done or the forwards are used up, whichever comes first.
     """
@@ -79,13 +82,16 @@ def denoise(
         raise ValueError(f"needs at least 1 variant and 1 step, not {variants} and {max_steps}")
     slots = canvas.slots.expand(variants, -1)  # [B, F]
 
+    one_by_one = isinstance(sampling, MaskSampling) and sampling.order == "left_to_right"
+    banned_lines = None if one_by_one else one_line
+
     def logits_at(ids: Tensor, rows: Tensor, signal: Tensor | None) -> Tensor:
-        return constrain(forward(ids, rows, signal), rows, bans, constraints)
+        return constrain(forward(ids, rows, signal), rows, bans, constraints, banned_lines)
 
     if isinstance(sampling, MaskSampling):
         if bans is None or bans[sampling.mask_id] > -torch.inf:
             raise ValueError(f"the bans must ban the mask id, {sampling.mask_id}")
-        return _absorbing(logits_at, canvas, slots, sampling, generator, max_steps)
+        return _absorbing(logits_at, canvas, slots, sampling, one_line, generator, max_steps)
     return _uniform(logits_at, canvas, slots, sampling, generator, max_steps)
 
 
@@ -94,6 +100,7 @@ def _absorbing(
     canvas: Canvas,
     slots: Tensor,
     sampling: MaskSampling,
+    one_line: OneLine | None,
     generator: torch.Generator,
     max_steps: int,
 ) -> Iterator[Step]:
@@ -112,6 +119,10 @@ def _absorbing(
         )
         if one_by_one and sampling.end_ids:
             ends = torch.isin(state.ids, state.ids.new_tensor(sampling.end_ids))
+            if one_line is not None:
+                ends[:, one_line.slots] |= torch.isin(
+                    state.ids[:, one_line.slots], one_line.newline_ids
+                )
             state = close_gaps(state, reached(ends, canvas), sampling.end_ids[0])
         accepted = state.settled.gather(1, rows)
         draft = torch.where(accepted, state.ids.gather(1, rows), guess)

@@ -29,13 +29,13 @@ from engine.prompt_cache import PromptCache
 from engine.readout import Readout, Variant
 from engine.request import (
     Cancelled,
+    CanvasFullError,
     Draft,
-    EngineError,
     InfillRequest,
     Stats,
     Stop,
 )
-from engine.sampler import Constraint, bans_for, sampling_for
+from engine.sampler import Constraint, OneLine, bans_for, sampling_for
 from engine.threads import SpareCores
 from engine.tokenizer import Tokenizer
 
@@ -268,11 +268,11 @@ class Engine:
                 self._spec,
                 gaps=gaps,
                 anchors=anchors,
-                single_line=run.request.single_line,
+                single_line=all(map(run.request.one_line, range(gaps))),
                 max_tokens=longest,
             )
         except ValueError as error:
-            raise EngineError(
+            raise CanvasFullError(
                 f"{gaps} gaps with {anchors} tokens between and around them do not fit one canvas "
                 f"of {CANVAS_LIMIT}. Fill them one after another."
             ) from error
@@ -312,6 +312,7 @@ class Engine:
             variants=len(variants),
             bans=self._bans(run.request),
             constraints=constraints,
+            one_line=self._one_line(run.request, canvas),
             max_steps=self._max_steps,
         ):
             run.steps += 1
@@ -350,10 +351,19 @@ class Engine:
         return right_anchor(suffix, self._tokenizer)
 
     def _bans(self, request: InfillRequest) -> Tensor:
+        # Of several gaps each has its own rule (`_one_line`).
         # A model that only reads on ends a line by its line break, so it must be able to say one.
-        one_line = request.single_line and not self._spec.reads_on
+        one_line = request.one_line(0) and not request.between and not self._spec.reads_on
         more = self._tokenizer.newline_ids if one_line else ()
         return bans_for(self._spec, more).to(self._model.device)
+
+    def _one_line(self, request: InfillRequest, canvas: Canvas) -> OneLine | None:
+        gaps = [gap for gap in range(canvas.gaps) if request.one_line(gap)]
+        if not (gaps and request.between):
+            return None
+        device = canvas.ids.device
+        slots = torch.isin(canvas.gap, torch.tensor(gaps, device=device)).nonzero().squeeze(1)
+        return OneLine(slots, torch.tensor(self._tokenizer.newline_ids, device=device))
 
     def _use_spare_cores(self) -> None:
         if self._spare_cores is not None:

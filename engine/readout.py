@@ -82,7 +82,9 @@ class Readout:
 
     def fill(self, variant: Variant) -> Fill:
         """The variant as the text side sees it."""
-        texts = [self._text(ids) for ids in variant.gaps[1:]]
+        texts = [
+            self._cut(self._text(ids), gap) for gap, ids in enumerate(variant.gaps[1:], start=1)
+        ]
         return Fill((self.text(variant), *texts), variant.confidence, variant.tokens)
 
     def text(self, variant: Variant) -> str:
@@ -91,17 +93,20 @@ class Readout:
 
     def _stop(self, variant: Variant, done: bool, ends: list[bool]) -> Stop:
         settled = self._text(variant.committed + variant.head, self._healed)
-        if self._request.single_line and "\n" in settled:
-            return Stop.COMPLETE
-        if self._request.is_complete is not None and self._request.is_complete(settled):
-            return Stop.COMPLETE
+        if not self._request.between:  # how the first ends says nothing of the others
+            if self._request.one_line(0) and "\n" in settled:
+                return Stop.COMPLETE
+            if self._request.is_complete is not None and self._request.is_complete(settled):
+                return Stop.COMPLETE
         if done and all(ends):
             return Stop.STABLE
         return Stop.RUNNING
 
     def _first(self, ids: list[int]) -> str:
-        text = self._text(ids, self._healed)
-        return text.split("\n", 1)[0] if self._request.single_line else text
+        return self._cut(self._text(ids, self._healed), 0)
+
+    def _cut(self, text: str, gap: int) -> str:
+        return text.split("\n", 1)[0] if self._request.one_line(gap) else text
 
     def _text(self, ids: list[int], healed: bytes = b"") -> str:
         # A character cut in two at the very end is not text yet.

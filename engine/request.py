@@ -20,6 +20,10 @@ class EngineError(Exception):
     """Something the user can mend. The message says what is wrong and what to do about it."""
 
 
+class CanvasFullError(EngineError):
+    """The gaps of a request and the texts between them do not fit one canvas. Ask for fewer."""
+
+
 class Cancelled(Exception):  # noqa: N818 - it is an outcome, not a fault
     """The request was cancelled, or a newer one for the same document took its place."""
 
@@ -52,6 +56,8 @@ class InfillRequest:
     """Key for newest-wins: a request displaces older ones with the same key. Empty: none."""
     single_line: bool = False
     """The fill holds no line break; the gap closes where the line ends."""
+    single_lines: tuple[bool, ...] = ()
+    """The same for each of several gaps. Empty: what `single_line` says holds for all."""
     max_tokens: int | None = None
     """Most tokens in one gap. None: the length strategy of the model decides."""
     variants: int = 1
@@ -69,6 +75,14 @@ class InfillRequest:
             raise ValueError(f"variants must be at least 1, not {self.variants}")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise ValueError(f"max_tokens must be at least 1, not {self.max_tokens}")
+        if self.single_lines and len(self.single_lines) != len(self.between) + 1:
+            raise ValueError(
+                f"{len(self.between) + 1} gaps, but {len(self.single_lines)} single_lines"
+            )
+
+    def one_line(self, gap: int) -> bool:
+        """Whether this gap's fill holds no line break."""
+        return self.single_lines[gap] if self.single_lines else self.single_line
 
 
 class Stop(Enum):

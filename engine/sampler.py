@@ -73,6 +73,17 @@ class Constraint:
             raise ValueError(f"the constraint on canvas position {self.position} allows no id")
 
 
+@dataclass(frozen=True, slots=True)
+class OneLine:
+    """Slots of gaps that may hold no line break: none is sampled there, or, in left-to-right order,
+    where a line break is how a line ends, it closes its gap."""
+
+    slots: Tensor
+    """[n] int64, canvas positions."""
+    newline_ids: Tensor
+    """[m] int64."""
+
+
 def sampling_for(spec: ModelSpec) -> Sampling:
     """The defaults for a model."""
     if spec.noise == "uniform":
@@ -93,10 +104,17 @@ def bans_for(spec: ModelSpec, more: Sequence[int] = ()) -> Tensor:
 
 
 def constrain(
-    logits: Tensor, rows: Tensor, bans: Tensor | None, constraints: Sequence[Constraint]
+    logits: Tensor,
+    rows: Tensor,
+    bans: Tensor | None,
+    constraints: Sequence[Constraint],
+    one_line: OneLine | None = None,
 ) -> Tensor:
     """Logits [B, R, V] of the positions `rows` [B, R], with bans [V] and constraints applied."""
     allowed = logits.clone() if bans is None else logits + bans
+    if one_line is not None:
+        here = torch.isin(rows, one_line.slots)
+        allowed[here] = allowed[here].index_fill(1, one_line.newline_ids, -torch.inf)
     for constraint in constraints:
         here = rows == constraint.position
         ids = constraint.ids.to(logits.device)

@@ -81,6 +81,17 @@ def _run(arguments: argparse.Namespace) -> int:
                 seed=arguments.seed,
                 as_json=arguments.json,
             )
+        case "eval" if arguments.suite == "holes":
+            from infill_lsp.commands import evaluate_holes
+
+            return evaluate_holes.run(
+                arguments.data,
+                _config(arguments),
+                seed=arguments.seed,
+                limit=arguments.limit,
+                deadline=arguments.deadline,
+                as_json=arguments.json,
+            )
         case "eval":
             from infill_lsp.commands import evaluate
 
@@ -189,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("suite", choices=("humaneval-infilling", "heldout", "context"))
+    parser.add_argument("suite", choices=("humaneval-infilling", "heldout", "holes", "context"))
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="the benchmark, or a corpus"
     )

@@ -22,6 +22,7 @@ from engine import Cancelled, Draft, EngineError, InfillEngine, InfillRequest, J
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.postprocess import is_complete, postprocess
+from infill_lsp.repair import mended
 from infill_lsp.settings import Settings
 from infill_lsp.status import Status
 from infill_lsp.suggestions import Recent, Suggestion
@@ -94,7 +95,7 @@ async def fill(
     """
     began = time.perf_counter()
     context = context_for(snapshot, offset, end, settings, popup, automatic)  # 2
-    context = replace(context, sees_after=_sees_after(engine))
+    context = replace(context, sees_after=sees_after(engine))
     silence = _unwanted(context, settings, automatic)
     pieces = (*snippets, *neighbours(snapshot, context)) if silence is None else ()
     ms = {"context": _ms_since(began)}
@@ -103,7 +104,10 @@ async def fill(
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
     if max_tokens is not None:
         request = replace(request, max_tokens=max_tokens)
+    asked = time.perf_counter()
     draft = await answer_of(engine.submit(request, on_draft))  # 4
+    until = math.inf if deadline is None else asked + deadline
+    draft = await _mended(draft, request, context, engine, until)
     began = time.perf_counter()
     texts = worth_showing(draft, context)  # 5
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
@@ -111,7 +115,8 @@ async def fill(
     return Filled(suggestions, draft, None if suggestions else _nothing(draft, deadline), ms)
 
 
-def _sees_after(engine: InfillEngine) -> bool:
+def sees_after(engine: InfillEngine) -> bool:
+    """Whether its model looks at what follows a gap. False until it is loaded."""
     ready = engine.ready
     known = ready.done() and not ready.cancelled() and ready.exception() is None
     return known and ready.result().sees_after
@@ -177,6 +182,21 @@ async def answer_of(job: Job) -> Draft:
         raise
     except Cancelled:
         raise asyncio.CancelledError from None
+
+
+async def _mended(
+    draft: Draft, request: InfillRequest, context: Context, engine: InfillEngine, until: float
+) -> Draft:
+    """The draft with its best fill mended where that does not parse, while there is time."""
+    best, *others = draft.fills
+
+    async def ask(again: InfillRequest) -> Draft:
+        return await answer_of(engine.submit(again))
+
+    text = await mended(best.text, request, context, ask, until)
+    if text == best.text:
+        return draft
+    return replace(draft, fills=(replace(best, texts=(text,)), *others))
 
 
 def worth_showing(draft: Draft, context: Context) -> tuple[tuple[str, float], ...]:
@@ -283,6 +303,14 @@ class Completer:
         left = recent.typed_through(now.text, len(now.text) - after, asked=variants)
         moved = replace(self.well, message="the text changed meanwhile")
         return Answer(left, now, self.well if left else moved)
+
+    def refusal(self, snapshot: Snapshot) -> Status | None:
+        """Why nothing can be filled in this document now, although it was asked for."""
+        if (closed := self._closed(snapshot, automatic=False)) is not None:
+            return closed
+        if self.engine is None:
+            return Status("Inactive", "the engine is not started yet")
+        return engine_status(self.engine)
 
     @property
     def running(self) -> bool:

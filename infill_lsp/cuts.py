@@ -157,11 +157,28 @@ def _before_rest_of_line(text: str, context: Context) -> str:
                 return body[: len(body) - length]
         elif length == len(rest) or (_letters(same) > 2 and not rest[length].isalnum()):
             return body[: len(body) - length]
-    if body.endswith((";", ",")) and rest.lstrip(" )]}")[:1] == body[-1]:
+    if _one_closer_more(body, rest, near):
+        return body[:-1]
+    if (
+        body.endswith((";", ","))
+        and rest.lstrip(" )]" if body[-1] == ";" else " )]}")[:1] == body[-1]
+    ):
         return body[:-1]
     if not context.sees_after and _letters(rest) > _SIGNIFICANT and rest in text:
         return text[: text.index(rest)]
     return text
+
+
+def _one_closer_more(body: str, rest: str, near: Surroundings) -> bool:
+    """Whether the fill closes at its end what the rest of the line closes, where `brackets` does not
+    look: `>`, brackets that the language does not always pair, and those in a string."""
+    closer = rest[0]
+    unseen = near.inside is not None or closer not in near.lexicon.brackets
+    if closer not in ")]}>" or not body.endswith(closer) or not unseen:
+        return False
+    opener = PARTNER.get(closer, "<")
+    closed = body.count(closer) - sum(map(body.count, ("->", "=>", ">="))) * (closer == ">")
+    return closed > body.count(opener)
 
 
 def _before_lines(text: str, context: Context) -> str:
@@ -212,14 +229,16 @@ def repeats_above(text: str, context: Context) -> bool:
 
 def before_loop(text: str, context: Context) -> str:
     """Cut at the second copy when lines, or the end of a line, come again and again."""
-    lines = text.split("\n")
+    first, *others = text.split("\n")
+    whole = first if context.line_prefix.strip() else context.line_prefix + first
+    lines = [whole, *others]
     for start in range(len(lines)):
         for period in range(1, min(4, (len(lines) - start) // 2) + 1):
             block = lines[start : start + period]
             if block == lines[start + period : start + 2 * period] and any(
                 _letters(line) >= _SIGNIFICANT for line in block
             ):
-                return "\n".join(lines[: start + period])
+                return "\n".join([first, *lines[1 : start + period]])
     body = text.rstrip()
     for period in range(2, 33):
         unit = body[-period:]

@@ -7,7 +7,7 @@ suggestion. Steps know nothing of models, editors or time. Where a fill ends is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from infill_lsp.brackets import PARTNER, damage, open_brackets, read
 from infill_lsp.context import Context
@@ -98,7 +98,7 @@ def closed(text: str, context: Context) -> str | None:
     else cut back to the longest head that harms nothing."""
     near = surroundings(context)
     if damage(near, text) <= near.damage:
-        return text
+        return _line_closed(text, near, context)
     completed = _completed(text, near, context)
     if completed is not None and damage(near, completed) <= near.damage:
         return completed
@@ -111,6 +111,23 @@ def closed(text: str, context: Context) -> str | None:
         if head.strip() and damage(near, head) <= near.damage:
             return head
     return None
+
+
+def _line_closed(text: str, near: Surroundings, context: Context) -> str:
+    """With closers for what the gap's own line has opened, where the fill ends that line and nothing
+    below closes it."""
+    body = text.rstrip()
+    if "\n" in body or context.line_suffix.strip() or body.endswith(",") or _DANGLING.search(body):
+        return text
+    here = len(open_brackets(read(context.line_prefix, near.lexicon)))
+    wrong, closed_text = damage(near, text), body
+    for bracket in reversed(near.opened[len(near.opened) - here :]):
+        closed_text += PARTNER[bracket]
+        if damage(near, closed_text) >= wrong:
+            return text
+        wrong = damage(near, closed_text)
+        text = closed_text
+    return text
 
 
 def _completed(text: str, near: Surroundings, context: Context) -> str | None:
@@ -183,7 +200,16 @@ STEPS: tuple[Step, ...] = (
 def postprocess(text: str, context: Context) -> str | None:
     """Run all steps. The model's line breaks are `\\n`; the result's are the document's. None when
     nothing worth showing is left."""
-    for step_ in STEPS:
+    return _run(STEPS, text, context)
+
+
+def shaped(text: str, context: Context) -> str | None:
+    """What `postprocess` would show if it did not ask whether it parses; `\\n` ends its lines."""
+    return _run(STEPS[: STEPS.index(parseable)], text, context)
+
+
+def _run(steps: Sequence[Step], text: str, context: Context) -> str | None:
+    for step_ in steps:
         result = step_(text, context)
         if result is None:
             return None

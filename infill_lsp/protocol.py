@@ -5,6 +5,7 @@
 - Documents are the server's own; pygls's copies, which split lines on form feeds and U+2028, are
   never made.
 - `exit` ends the connection, not the process.
+- A command can be cancelled (pygls cancels only the wait for it).
 - Everything is written from the event loop's thread, whoever sends it.
 - Nothing that a client sent is logged.
 
@@ -14,14 +15,16 @@ Knows no suggestion and no setting; hands documents to the server.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import threading
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import cattrs
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.protocol import JsonRPCResponseMessage, LanguageServerProtocol, lsp_method
 
 logger = logging.getLogger(__name__)
@@ -31,6 +34,9 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 NOT_INITIALIZED = -32002
+
+work_done_token: ContextVar[types.ProgressToken | None] = ContextVar("token", default=None)
+"""Under which the client wants to hear of a command's progress, while the command runs."""
 
 
 class DocumentKeeper(Protocol):
@@ -154,6 +160,18 @@ class InfillProtocol(LanguageServerProtocol):
         # An unknown id is usual: the answer was faster. pygls logs a warning for each.
         if (future := self._request_futures.get(msg_id)) is not None:
             future.cancel()
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(  # type: ignore[override]
+        self, params: types.ExecuteCommandParams
+    ) -> Any:
+        """Run a command in the request's own task, so that cancelling the request cancels it."""
+        handler = self.fm.commands.get(params.command)
+        if handler is None:
+            raise JsonRpcInvalidParams(f"there is no command {params.command}")
+        work_done_token.set(params.work_done_token)
+        result = handler(*(params.arguments or ()))
+        return await result if inspect.isawaitable(result) else result
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *args: Any) -> None:  # type: ignore[override]

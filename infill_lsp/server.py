@@ -8,6 +8,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
 from infill_lsp import items
+from infill_lsp.editing import add_editing
 from infill_lsp.engines import Engines
 from infill_lsp.session import InfillServer
 from infill_lsp.status import Status
@@ -23,6 +24,7 @@ def make_server(engines: Engines) -> InfillServer:
     _add_life_cycle(server)
     _add_suggestions(server)
     _add_commands(server)
+    add_editing(server)
     return server
 
 

@@ -63,6 +63,9 @@ class Settings:
     """Suggest inside comments."""
     complete_in_strings: bool = True
     """Suggest inside string literals."""
+    hole_markers: tuple[str, ...] = ("...", "pass", "TODO", "‸", "<#name#>")
+    """What `infill.fillHoles` takes for a hole. `...`, `pass` and `TODO` count where code is left to
+    write; any other text wherever it stands, and `name` in it stands for any text."""
     completion_fallback: Literal["auto", "never", "always"] = "auto"
     """Answer `textDocument/completion` too. `auto`: for editors without inline completion.
     `always` must be given in the initialization options, before capabilities are announced."""

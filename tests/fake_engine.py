@@ -21,7 +21,8 @@ from engine import (
     Stop,
 )
 
-Script = Callable[[InfillRequest], Sequence[str]]
+Script = Callable[[InfillRequest], Sequence[str | Sequence[str]]]
+"""The variants; one with several gaps is a list of texts, or one text for each of them."""
 
 
 class FakeEngine:
@@ -29,7 +30,7 @@ class FakeEngine:
 
     def __init__(
         self,
-        answer: str | Sequence[str] | Script = "pass",
+        answer: str | Sequence[str | Sequence[str]] | Script = "pass",
         *,
         steps: int = 2,
         step_seconds: float = 0.0,
@@ -111,8 +112,10 @@ class FakeEngine:
     def _draft(self, request: InfillRequest, step: int, stop: Stop) -> Draft:
         answer = self.answer(request) if callable(self.answer) else self.answer
         texts = [answer] if isinstance(answer, str) else list(answer)
+        gaps = len(request.between) + 1
         fills = tuple(
-            Fill((text,), 0.9 - 0.1 * rank) for rank, text in enumerate(texts[: request.variants])
+            Fill((text,) * gaps if isinstance(text, str) else tuple(text), 0.9 - 0.01 * rank)
+            for rank, text in enumerate(texts[: request.variants])
         )
         ms = dict.fromkeys(("queue", "prompt", "encode", "denoise", "forward", "total"), 0.0)
         return Draft(step, fills, stop, Stats(steps=step, forwards=step, ms=ms))

@@ -38,6 +38,7 @@ class JournalledEngine(FakeEngine):
             event="request",
             prefix=request.prefix[-200:],
             suffix=request.suffix[:200],
+            between=list(request.between),
             variants=request.variants,
             path=request.path,
             snippets=[[snippet.text, snippet.path] for snippet in request.snippets],

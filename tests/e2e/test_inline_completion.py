@@ -70,7 +70,7 @@ async def test_typed_through_without_a_forward(connect: Connect) -> None:
 
 
 async def test_typing_something_else_asks_again(connect: Connect) -> None:
-    session: Session = await connect(script={"answer": "return a + b"})
+    session: Session = await connect(script={"answer": "a + b"})
     uri = session.open(BODY)
     await session.ready()
     await session.inline(uri, 1, 4)
@@ -80,7 +80,7 @@ async def test_typing_something_else_asks_again(connect: Connect) -> None:
 
 
 async def test_undo_is_served_again(connect: Connect) -> None:
-    session: Session = await connect(script={"answer": "return a + b"})
+    session: Session = await connect(script={"answer": "a + b"})
     uri = session.open(BODY)
     await session.ready()
     first = await session.inline(uri, 1, 4)

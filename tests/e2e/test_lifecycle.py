@@ -142,8 +142,8 @@ def test_user_code_is_never_logged() -> None:
         {"id": 1, "method": "workspace/executeCommand", "params": {"command": MARKER}},
         {"id": 2, "method": "textDocument/hover", "params": {MARKER: [MARKER]}},
     )
-    pipe.receive(1)
     pipe.receive(2)
+    pipe.receive(1)
     pipe.send({"id": 3, "method": "shutdown"}, {"method": "exit"})
     _, said = pipe.end()
     assert "ignored" in said, "it is said that something was wrong"

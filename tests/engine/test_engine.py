@@ -117,6 +117,45 @@ def test_several_gaps_are_filled_in_one_canvas(engine: Engine) -> None:
     assert "\nb = \nc = " in anchored
 
 
+def test_of_several_gaps_each_has_its_own_rule_for_lines(engine: Engine) -> None:
+    later = ""
+    for seed in range(8):
+        request = InfillRequest(
+            "a = ",
+            "\n",
+            between=("\nb = ",),
+            single_lines=(True, False),
+            max_tokens=40,
+            variants=3,
+            seed=seed,
+        )
+        fills = last(engine.infill(request)).fills
+        assert all("\n" not in fill.texts[0] for fill in fills)
+        later += "".join(fill.texts[1] for fill in fills)
+    assert "\n" in later, "random models say every letter sooner or later"
+
+
+def test_a_line_that_ends_closes_its_gap_and_no_other(
+    tiny_causal_model: Any, byte_tokenizer: Any
+) -> None:
+    class Lines(Letters):
+        """Ends the line behind a `q`."""
+
+        def denoise(self, canvas: Tensor, kv: Any, rows: Tensor, signal: Any = None) -> Tensor:
+            logits = super().denoise(canvas, kv, rows, signal)
+            behind = canvas.gather(1, rows - 1) == ord("q")
+            logits[behind] = -torch.inf
+            logits[..., ord("\n")] = torch.where(behind, 0.0, logits[..., ord("\n")])
+            return logits
+
+    engine = Engine(Lines(tiny_causal_model), byte_tokenizer, EngineConfig())
+    request = InfillRequest("a = q", "\n", between=("\nb = ",), single_line=True, max_tokens=8)
+    first, second = last(engine.infill(request)).fills[0].texts
+    assert "\n" not in first + second
+    assert len(first) < 8
+    assert second
+
+
 def test_gaps_too_far_apart_for_one_canvas_are_refused_with_the_cure(engine: Engine) -> None:
     with pytest.raises(EngineError, match="one after another"):
         last(engine.infill(InfillRequest("a", "b", between=("x" * 300,))))

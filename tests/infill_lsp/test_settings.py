@@ -26,6 +26,7 @@ WRONG = {
     "complete_in_strings": [],
     "ignored_files": "no",
     "project_context": 1,
+    "hole_markers": "TODO",
     "completion_fallback": False,
     "statistics": "never",
 }
@@ -45,6 +46,7 @@ RIGHT = {
     "complete_in_strings": False,
     "ignored_files": True,
     "project_context": False,
+    "hole_markers": ["...", "todo!()"],
     "completion_fallback": "always",
     "statistics": False,
 }

@@ -1,0 +1,54 @@
+"""Progress of a command in the editor, with a way to cancel it there."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
+from infill_lsp.protocol import work_done_token
+
+_tokens = itertools.count(1)
+
+
+@asynccontextmanager
+async def progress(ls: LanguageServer, what: str) -> AsyncIterator[Callable[[int, int], None]]:
+    """Show progress while the body runs, where the client shows such; to cancel there is to cancel
+    this task. Yields a function to be told how many are done, of how many."""
+    window = ls.client_capabilities.window
+    token = work_done_token.get()
+    created = token is None
+    if created:
+        if not (window and window.work_done_progress):
+            yield lambda done, all_: None
+            return
+        token = f"infill-edit-{next(_tokens)}"
+        try:
+            await ls.work_done_progress.create_async(token)
+        except JsonRpcException:
+            yield lambda done, all_: None
+            return
+    assert token is not None
+    task = asyncio.current_task()
+    begin = types.WorkDoneProgressBegin(title="infill", message=what, cancellable=True)
+    ls.work_done_progress.begin(token, begin)
+    ls.work_done_progress.tokens[token].add_done_callback(
+        lambda future: task.cancel() if task and future.cancelled() else None
+    )
+
+    def report(done: int, all_: int) -> None:
+        percentage = 100 * done // all_
+        ls.work_done_progress.report(
+            token, types.WorkDoneProgressReport(message=what, percentage=percentage)
+        )
+
+    try:
+        yield report
+    finally:
+        ls.work_done_progress.tokens.pop(token, None)
+        ls.work_done_progress.end(token, types.WorkDoneProgressEnd())

@@ -1,0 +1,99 @@
+"""Each case of `fixtures/completions/`: a file, what the engine says, what the editor gets."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections import Counter
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_engine import FakeEngine
+
+from infill_lsp.completion import fill
+from infill_lsp.documents import Document, parse
+from infill_lsp.grammars import GRAMMARS
+from infill_lsp.settings import Settings
+from infill_lsp.syntax import errors
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "completions"
+CASES = {
+    f"{path.parent.name}/{path.stem}": tomllib.loads(path.read_text("utf-8"))
+    for path in sorted(FOLDER.rglob("*.toml"))
+}
+KEYS = {"text", "answer", "expected", "tags", "newline", "automatic", "order"}
+TAGS = {
+    "mid-line",
+    "suffix",
+    "brackets",
+    "quotes",
+    "indentation",
+    "tabs",
+    "crlf",
+    "non-ascii",
+    "silent",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_gold_completion(name: str) -> None:
+    case, language = CASES[name], name.partition("/")[0]
+    text, expected = (native(case[key], case) for key in ("text", "expected"))
+    prefix, suffix = text.split("‸")
+    engine = FakeEngine(case["answer"])
+    try:
+        await ready(engine, case.get("order", "any"))
+        document = Document("file:///case", prefix + suffix, language_id=language)
+        filled = await fill(
+            engine,
+            document.snapshot(),
+            len(prefix),
+            settings=Settings(),
+            automatic=case.get("automatic", False),
+        )
+    finally:
+        engine.close()
+    assert [each.text for each in filled.suggestions] == ([expected] if expected else [])
+    assert all(each.start == each.end == len(prefix) for each in filled.suggestions)
+    assert bool(filled.silence) == (not expected)
+    before, after = broken(language, prefix + suffix), broken(language, prefix + expected + suffix)
+    assert after <= before, "a fill leaves no more errors than it found"
+
+
+async def ready(engine: FakeEngine, order: str) -> None:
+    """Wait for the engine, which then says that its model works in this order."""
+    info = await asyncio.wrap_future(engine.ready)
+    engine.ready = Future()
+    engine.ready.set_result(replace(info, order=order))
+
+
+def native(text: str, case: dict[str, Any]) -> str:
+    return text.replace("\n", "\r\n") if case.get("newline") == "crlf" else text
+
+
+def broken(language: str, text: str) -> int:
+    tree = parse(language, text)
+    assert tree is not None
+    return errors(tree, 0, len(text))
+
+
+def test_the_cases_cover_what_goes_wrong() -> None:
+    languages = Counter(name.partition("/")[0] for name in CASES)
+    tags = Counter(tag for case in CASES.values() for tag in case.get("tags", ()))
+    assert sum(languages.values()) >= 120
+    assert sum(count >= 5 for count in languages.values()) >= 10, languages
+    assert languages.keys() <= GRAMMARS.keys()
+    assert tags.keys() == TAGS
+    assert all(count >= 5 for count in tags.values()), tags
+
+
+def test_the_cases_say_nothing_that_is_not_read() -> None:
+    for name, case in CASES.items():
+        assert case.keys() <= KEYS, name
+        assert case["text"].count("‸") == 1, name
+        assert ("silent" in case.get("tags", ())) == (not case["expected"]), name
+        crlf = case.get("newline") == "crlf"
+        assert crlf == ("crlf" in case.get("tags", ())), name
