@@ -1,68 +1,18 @@
-"""Matrices in few bits, packed while they are read and made whole for each product.
+"""Matrices in few bits, in the places of the plain ones; packed while they are read.
 
-The slow, obvious way: what a kernel for one of the forms computes must equal it. Activations keep
-their type. `int8` and `fp8` (E4M3) have a scale a row; `int4` has groups of 32 with a scale and a
-minimum each, in the layout of `weights.py`'s `.q4`.
+How they are multiplied is the business of `kernels`. Activations keep their type.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from engine.models.packing import pack_q4
-from engine.models.quantize import quantize_rows
-from engine.models.weights import GROUP, unpack_q4
+from engine.models import kernels
+from engine.models.forms import Form, pack, part_shapes, unpack
 
-Form = Literal["int8", "fp8", "int4"]
-
-BITS: dict[Form, float] = {"int8": 8, "fp8": 8, "int4": 5}
-"""Of a number, scales included (those of whole rows count next to nothing)."""
-FP8 = torch.float8_e4m3fn
-FP8_LARGEST = torch.finfo(FP8).max
 ROWS_AT_ONCE = 16384
 """Of an embedding: to make the table whole would take more memory than it does."""
-
-
-def pack(form: Form, weight: Tensor) -> dict[str, Tensor]:
-    """The parts that hold `weight` [N, K]; see `part_shapes`."""
-    if form == "int4":
-        codes, scale, minimum = pack_q4(weight)
-        return {"codes": codes, "scale": scale, "minimum": minimum}
-    if form == "int8":
-        codes, scale = quantize_rows(weight)
-        return {"codes": codes, "scale": scale}
-    scale = weight.float().abs().amax(1).clamp_(min=1e-12).div_(FP8_LARGEST)
-    return {"codes": weight.float().div(scale[:, None]).to(FP8), "scale": scale}
-
-
-def unpack(form: Form, parts: dict[str, Tensor]) -> Tensor:
-    """float32 [N, K]: what `pack` has kept of a matrix."""
-    if form == "int4":
-        return unpack_q4(parts["codes"], parts["scale"], parts["minimum"])
-    return parts["codes"].float() * parts["scale"][:, None]
-
-
-def part_shapes(
-    form: Form, shape: tuple[int, ...]
-) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and type of the parts of a matrix [N, K], or of a stack [E, N, K]."""
-    *stack, columns = shape
-    rows = tuple(stack)
-    if form == "int4":
-        if columns % GROUP:
-            raise ValueError(f"{columns} columns do not divide into groups of {GROUP}")
-        groups = ((*rows, columns // GROUP), torch.float16)
-        return {
-            "codes": ((*rows, columns // 2), torch.uint8),
-            "scale": groups,
-            "minimum": groups,
-        }
-    codes = torch.int8 if form == "int8" else FP8
-    return {"codes": (shape, codes), "scale": (rows, torch.float32)}
 
 
 class Packed(nn.Module):
@@ -97,7 +47,7 @@ class PackedLinear(Packed):
     """Stands where an `nn.Linear` without bias stood."""
 
     def forward(self, rows: Tensor) -> Tensor:
-        return functional.linear(rows, self.whole())
+        return kernels.product(rows, self.matrix)
 
 
 class PackedExpertLinear(Packed):
