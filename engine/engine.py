@@ -21,9 +21,10 @@ from torch import Tensor
 
 from engine.canvas import Canvas, build
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
-from engine.denoise import denoise
+from engine.denoise import Predict, denoise
 from engine.length import best_length, candidate_lengths, length_score, slots
-from engine.models.base import KV, DenoisingModel
+from engine.models.base import KV, Asked, DenoisingModel, PredictingModel
+from engine.models.kernels import Prediction
 from engine.prompt import RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
 from engine.prompt_cache import PromptCache
 from engine.readout import Readout, Variant
@@ -36,6 +37,7 @@ from engine.request import (
     Stop,
 )
 from engine.sampler import Constraint, bans_for, sampling_for
+from engine.static_shapes import StaticShapes
 from engine.threads import SpareCores
 from engine.tokenizer import Tokenizer
 
@@ -105,6 +107,7 @@ class Engine:
         self._tokenizer = tokenizer
         self._spec = model.spec
         self._cache = PromptCache(model)
+        self._static = StaticShapes(model) if isinstance(model, PredictingModel) else None
         self._budget = min(config.budget, model.spec.context_length)
         self._max_steps = config.max_steps or model.spec.max_steps
         self._background = config.background_prompt
@@ -300,11 +303,12 @@ class Engine:
     ) -> Iterator[Draft]:
         """Denoise one canvas; `variants` are its rows."""
         run.canvas_tokens = canvas.size
+        shown = canvas.to(torch.device("cpu"))  # as steps are
         constraints = []
         if heal and run.prompt.heal:
             allowed = self._tokenizer.ids_with_prefix(run.prompt.heal)
             ids = torch.tensor(allowed, device=self._model.device)
-            constraints = [Constraint(int(canvas.slots[0]), ids)]
+            constraints = [Constraint(int(shown.slots[0]), ids)]
         for step in denoise(
             lambda ids, rows, signal: self._forward(run, ids, rows, signal),
             canvas,
@@ -314,11 +318,12 @@ class Engine:
             bans=self._bans(run.request),
             constraints=constraints,
             max_steps=self._max_steps,
+            predict=self._predict_for(run),
         ):
             run.steps += 1
             if run.interrupted():
                 raise Cancelled("the request was cancelled")
-            run.readout.update(variants, step, canvas)
+            run.readout.update(variants, step, shown)
             run.late = time.perf_counter() >= run.until
             if run.late or all(variant.stop is not Stop.RUNNING for variant in variants):
                 return
@@ -341,6 +346,23 @@ class Engine:
         run.forwards += 1
         run.ms["forward"] += (time.perf_counter() - began) * 1e3
         return logits
+
+    def _predict_for(self, run: _Run) -> Predict | None:
+        """The step of a model that samples too; None: it only gives logits."""
+        if self._static is None:
+            return None
+        shapes = self._static
+
+        def predict(
+            ids: Tensor, rows: Tensor, signal: Tensor | None, asked: Asked
+        ) -> tuple[Prediction, Tensor]:
+            began = time.perf_counter()
+            outcome = shapes.predict(ids, run.kv, rows, signal, asked)
+            run.forwards += 1
+            run.ms["forward"] += (time.perf_counter() - began) * 1e3
+            return outcome
+
+        return predict
 
     def _right_anchor(self, suffix: str) -> list[int]:
         if self._spec.order == "left_to_right" or self._spec.fills_with_eos:

@@ -9,10 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.models import kernels
-from engine.models.forms import Form, pack, part_shapes, unpack
-
-ROWS_AT_ONCE = 16384
-"""Of an embedding: to make the table whole would take more memory than it does."""
+from engine.models.forms import Form, Matrix, pack, part_shapes, unpack
 
 
 class Packed(nn.Module):
@@ -35,12 +32,10 @@ class Packed(nn.Module):
             self.get_buffer(name)[where] = part
         return unpack(self.form, parts)
 
-    def whole(self, where: int | slice | Tensor | None = None) -> Tensor:
-        """The matrix, or its part at `where`, in the type of the activations."""
-        parts = {name: self.get_buffer(name) for name in self.names}
-        if where is not None:
-            parts = {name: part[where] for name, part in parts.items()}
-        return unpack(self.form, parts).to(self.dtype)
+    @property
+    def matrix(self) -> Matrix:
+        """As `kernels` take it."""
+        return Matrix(self.form, **{name: self.get_buffer(name) for name in self.names})
 
 
 class PackedLinear(Packed):
@@ -53,28 +48,9 @@ class PackedLinear(Packed):
 class PackedExpertLinear(Packed):
     """Stands where an `ExpertLinear` stood."""
 
-    def forward(self, rows: Tensor, expert: int) -> Tensor:
-        return functional.linear(rows, self.whole(expert))
-
 
 class PackedEmbedding(Packed):
     """Stands where an `Embedding` stood."""
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.whole(ids.flatten()).view(*ids.shape, -1)
-
-    def logits(self, rows: Tensor) -> Tensor:
-        """float32 [Q, V]."""
-        return torch.cat(
-            [functional.linear(rows, self.whole(some)) for some in self._blocks()], 1
-        ).float()
-
-    def mean(self, shares: Tensor) -> Tensor:
-        """[Q, D] from probabilities [Q, V]."""
-        shares = shares.to(self.dtype)
-        parts = [torch.mm(shares[:, some], self.whole(some)) for some in self._blocks()]
-        return torch.stack(parts).sum(0, dtype=torch.float32).to(self.dtype)
-
-    def _blocks(self) -> list[slice]:
-        count = self.get_buffer("scale").shape[0]
-        return [slice(start, start + ROWS_AT_ONCE) for start in range(0, count, ROWS_AT_ONCE)]
+        return self.matrix.whole(self.dtype, ids.flatten()).view(*ids.shape, -1)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.models import gemma_weights, packing
+from engine.models import gemma_weights, kernels, packing
 from engine.models.base import ModelSpec
 from engine.models.catalog import known_models
 from engine.models.diffusion_gemma import DiffusionGemma, DiffusionGemmaConfig, GemmaKV
@@ -25,7 +25,8 @@ from engine.models.gemma_config import read_gemma_config
 from engine.models.gemma_layers import AttentionShape
 from engine.models.gemma_weights import load_diffusion_gemma, pack_matrices
 from engine.models.loading import form_that_fits
-from engine.models.packed import BITS, Form, PackedEmbedding, PackedLinear, pack, unpack
+from engine.models.forms import BITS, Form, pack, unpack
+from engine.models.packed import PackedEmbedding, PackedLinear
 from engine.request import EngineError
 
 CPU, META = torch.device("cpu"), torch.device("meta")
@@ -210,14 +211,14 @@ def test_a_packed_matrix_multiplies_as_what_it_keeps(form: Form) -> None:
 def test_a_packed_embedding_serves_all_its_uses(
     form: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.models.packed.ROWS_AT_ONCE", 20)
+    monkeypatch.setattr(kernels.plain, "TABLE_ROWS_AT_ONCE", 20)
     table, rows, shares = random(50, 32), random(3, 32), random(3, 50).softmax(-1)
     embedding = PackedEmbedding(form, (50, 32), torch.float32, CPU)
     embedding.put(slice(0, 50), table)
     kept = unpack(form, pack(form, table))
     torch.testing.assert_close(embedding(torch.tensor([[3, 49]])), kept[[3, 49]][None])
-    torch.testing.assert_close(embedding.logits(rows), rows @ kept.T)
-    torch.testing.assert_close(embedding.mean(shares), shares @ kept)
+    torch.testing.assert_close(kernels.product(rows, embedding.matrix), rows @ kept.T)
+    torch.testing.assert_close(kernels.mean(shares, embedding.matrix), shares @ kept)
 
 
 @pytest.mark.parametrize(("form", "distance"), [("int8", 0.05), ("fp8", 0.12), ("int4", 0.3)])
