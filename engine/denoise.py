@@ -183,7 +183,7 @@ def _uniform(
     noise[0] = canvas.ids
     ids = clamp(noise, canvas)
     heat = [sampling.temperature(index, max_steps) for index in range(max_steps)]
-    cold = torch.tensor(heat, device=slots.device).reciprocal().split(1)
+    cold = torch.split(torch.tensor(heat, device=slots.device).reciprocal(), 1)
     signal = previous = last = None
     for index in range(max_steps):
         asked = Asked(cold[index], lines, banned, uniforms_for(slots, generator))

@@ -179,6 +179,8 @@ class Engine:
             self._measure_encoding(count, time.perf_counter() - begin)
         rows = torch.tensor([[1]], device=self._model.device)
         self._model.denoise(ids[None, : CANVAS_SIZES[0]], kv, rows)
+        if self._static is not None and self._model.device.type == "cuda":
+            self._static.warm_up(kv)
 
     # -- the five steps -----------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,12 +58,23 @@ class StaticShapes:
         self._pool = torch.cuda.graph_pool_handle() if model.device.type == "cuda" else None
 
     @torch.inference_mode()
+    def warm_up(self, kv: KV) -> None:
+        """Capture what one variant needs, so that no user waits for a compiler; `kv`: any prompt.
+        Other shapes then share its kernels, and are captured in a blink when first wanted."""
+        device, vocabulary = self._model.device, self._model.spec.vocab_size
+        for size in CANVAS_SIZES:
+            zeros = torch.zeros(1, size, dtype=torch.int64, device=device)
+            bans = torch.zeros(1, vocabulary, device=device)
+            asked = Asked(torch.ones(1, device=device), bans, zeros, zeros.float())
+            self.predict(zeros, kv, zeros, None, asked)
+
+    @torch.inference_mode()
     def predict(
         self, canvas: Tensor, kv: KV, rows: Tensor, expected: Tensor | None, asked: Asked
     ) -> Outcome:
         """See `PredictingModel.predict`."""
         held = self._model.held(canvas, kv)
-        shape = shape_for(*canvas.shape, rows.shape[1])
+        shape = shape_for(canvas.shape[0], canvas.shape[1], rows.shape[1])
         if shape is None or asked.bans.shape[0] > BAN_LINES:
             return self._model.predict(canvas, held, rows, expected, asked)
         if shape not in self._steps:
@@ -80,10 +92,8 @@ class StaticShapes:
 class _Step:
     """One shape: what its graph reads, and how it is run."""
 
-    def __init__(
-        self, model: PredictingModel, shape: Shape, held: Held, pool: tuple[int, int] | None
-    ) -> None:
-        """held: of any prompt."""
+    def __init__(self, model: PredictingModel, shape: Shape, held: Held, pool: Any) -> None:
+        """held: of any prompt. pool: memory that all graphs share. None: no graph."""
         self._model = model
         device, count = model.device, shape.rows
         self._canvas = torch.zeros(shape.variants, shape.canvas, dtype=torch.int64, device=device)
@@ -129,7 +139,7 @@ class _Step:
     def _once(self, expected: Tensor | None) -> Outcome:
         return self._model.predict(self._canvas, self._held, self._rows, expected, self._asked)
 
-    def _captured(self, pool: tuple[int, int]) -> Callable[[], Outcome]:
+    def _captured(self, pool: Any) -> Callable[[], Outcome]:
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):

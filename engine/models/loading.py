@@ -16,11 +16,11 @@ from engine.models.base import DenoisingModel
 from engine.models.block_llama import BlockLlama
 from engine.models.catalog import known_models
 from engine.models.diffusion_gemma import DiffusionGemma
+from engine.models.forms import BITS, Form
 from engine.models.gemma_config import MODEL_TYPE, read_gemma_config
 from engine.models.gemma_prompt import with_template
 from engine.models.gemma_weights import load_diffusion_gemma
 from engine.models.pace import try_cpu
-from engine.models.forms import BITS, Form
 from engine.models.weights import load_block_llama
 from engine.request import EngineError, EngineInfo
 from engine.tokenizer import Tokenizer

@@ -49,9 +49,7 @@ def mean(shares: Tensor, table: Matrix) -> Tensor:
     return plain.mean(shares, table)
 
 
-def experts(
-    rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix
-) -> Tensor:
+def experts(rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix) -> Tensor:
     """See `plain.experts`."""
     if on(rows):
         from engine.models.kernels import products
@@ -65,12 +63,15 @@ def attend(
     variants: int, window: int | None, causal: bool,
 ) -> Tensor:  # fmt: skip
     """See `plain.attend`."""
-    how = {"variants": variants, "window": window, "causal": causal}
     if on(queries):
         from engine.models.kernels import attention
 
-        return attention.attend(queries, keys, values, held, layer, **how)
-    return plain.attend(queries, keys, values, held, layer, **how)
+        return attention.attend(
+            queries, keys, values, held, layer, variants=variants, window=window, causal=causal
+        )
+    return plain.attend(
+        queries, keys, values, held, layer, variants=variants, window=window, causal=causal
+    )
 
 
 def predict(

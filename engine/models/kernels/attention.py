@@ -60,7 +60,8 @@ def _resources(device: torch.device) -> tuple[int, int]:
     if device.type != "cuda":  # the interpreter
         return 1, ROOMY
     properties = torch.cuda.get_device_properties(device)
-    return properties.multi_processor_count, properties.shared_memory_per_block_optin
+    most = properties.shared_memory_per_block_optin  # type: ignore[attr-defined]
+    return properties.multi_processor_count, most
 
 
 @triton.jit
@@ -128,9 +129,7 @@ def _attend(
         seen = asked[:, None] & there[None, :]
         if CAUSAL and WINDOW > 0:
             seen = seen & (token[None, :] > length + row[:, None] - WINDOW)
-        total, weight, largest = _look(
-            total, weight, largest, query, key, value, seen, PRECISION
-        )
+        total, weight, largest = _look(total, weight, largest, query, key, value, seen, PRECISION)
 
     # The rows themselves, which go with the first part.
     stop = tl.where(part == 0, real, 0)
@@ -145,9 +144,7 @@ def _attend(
             seen = seen & (token[None, :] <= row[:, None])
             if WINDOW > 0:
                 seen = seen & (token[None, :] > row[:, None] - WINDOW)
-        total, weight, largest = _look(
-            total, weight, largest, query, key, value, seen, PRECISION
-        )
+        total, weight, largest = _look(total, weight, largest, query, key, value, seen, PRECISION)
 
     some = weight > 0
     total = total / tl.where(some, weight, 1.0)[:, None]

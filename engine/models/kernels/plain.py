@@ -57,9 +57,7 @@ def gated(gate_up: Tensor) -> Tensor:
     return functional.gelu(gate, approximate="tanh") * up
 
 
-def experts(
-    rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix
-) -> Tensor:
+def experts(rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix) -> Tensor:
     """[Q, D]: gated feed-forwards, of which each row of `rows` [Q, D] goes through a few.
 
     chosen, weights: [Q, n], which, and how much each counts. gate_up: [E, 2 I, D]. down: [E, D, I].
@@ -93,14 +91,14 @@ def attend(
     Scores are not scaled. Rows that are padding get numbers without meaning.
     """
     length, width = held.counts.tolist()
-    own = [each.unflatten(0, (variants, -1))[:, :width] for each in (keys, values)]
+    own = [each.view(variants, -1, *each.shape[1:])[:, :width] for each in (keys, values)]
     first = 0 if window is None else max(0, length - window + 1)
     seen = [
         torch.cat((prompt[None, first:length].expand(variants, -1, -1, -1), each), 1)
         for prompt, each in zip(held.buffers[layer], own, strict=True)
     ]
     mask = _causal(length, width, first, window, queries.device) if causal and width > 1 else None
-    asked = queries.unflatten(0, (variants, -1))
+    asked = queries.view(variants, -1, *queries.shape[1:])
     mixed = torch.zeros_like(asked)
     mixed[:, :width] = functional.scaled_dot_product_attention(
         asked[:, :width].transpose(1, 2),
@@ -124,9 +122,7 @@ def _causal(
     return seen if window is None else seen & (keys > rows - window)
 
 
-def allowed(
-    logits: Tensor, softcap: float, cold: Tensor, bans: Tensor, banned: Tensor
-) -> Tensor:
+def allowed(logits: Tensor, softcap: float, cold: Tensor, bans: Tensor, banned: Tensor) -> Tensor:
     """float32 [Q, V]: capped, banned, then divided by the temperature. See `predict`."""
     capped = softcap * torch.tanh(logits.float() / softcap)
     return (capped + bans[banned]) * cold

@@ -39,9 +39,7 @@ def product(rows: Tensor, matrix: Matrix) -> Tensor:
     return made
 
 
-def experts(
-    rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix
-) -> Tensor:
+def experts(rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix) -> Tensor:
     """See `plain.experts`."""
     count, each = chosen.shape
     order = _sorted(chosen, gate_up.codes.shape[0])
@@ -99,7 +97,7 @@ def _launch(
 
 def _block(count: int) -> int:
     """Rows in one tile: as few as tensor cores take, or so many that a matrix is read few times."""
-    return max(16, min(128, triton.next_power_of_2(count)))
+    return max(16, min(128, int(triton.next_power_of_2(count))))
 
 
 def _precision(rows: Tensor) -> str:

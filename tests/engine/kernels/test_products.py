@@ -11,6 +11,7 @@ from engine.models.kernels import plain
 
 FORMS: tuple[Form | None, ...] = (None, "int8", "fp8", "int4")
 
+
 def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
@@ -48,7 +49,7 @@ def test_a_product(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
-    ("count", "experts", "each"), [(1, 4, 1), (5, 8, 3), (40, 6, 2), (70, 3, 3), (33, 128, 8)]
+    ("count", "experts", "each"), [(1, 4, 1), (5, 8, 3), (40, 6, 2), (70, 3, 3), (3, 128, 8)]
 )
 def test_experts(
     device: torch.device, dtype: torch.dtype, form: Form, count: int, experts: int, each: int
@@ -56,7 +57,7 @@ def test_experts(
     """Few rows and many experts, of which most have nothing to do; and many rows for each."""
     from engine.models.kernels import products
 
-    width, inner = 64, 96 if form != "int4" else 32
+    width, inner = 64, 40 if form != "int4" else 32
     rows = random(count, width).to(device, dtype)
     chosen = random(count, experts, seed=2).topk(each).indices.to(device)
     weights = random(count, each, seed=3).abs().to(device)
