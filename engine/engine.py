@@ -107,7 +107,7 @@ class Engine:
         self._tokenizer = tokenizer
         self._spec = model.spec
         self._cache = PromptCache(model)
-        self._static = StaticShapes(model) if isinstance(model, PredictingModel) else None
+        self._static = _static_shapes(model)
         self._budget = min(config.budget, model.spec.context_length)
         self._max_steps = config.max_steps or model.spec.max_steps
         self._background = config.background_prompt
@@ -143,6 +143,12 @@ class Engine:
             if stop is Stop.RUNNING:
                 stop = Stop.DEADLINE if run.late else Stop.LENGTH
             yield run.draft(stop)
+        except torch.OutOfMemoryError as error:
+            self.forget()
+            raise EngineError(
+                f"{self._model.device} ran out of memory, and all cached prompts were dropped. End "
+                "other programs that use the GPU, or ask for fewer variants."
+            ) from error
         finally:
             run.kv.truncate(len(run.prompt.ids))
 
@@ -164,6 +170,7 @@ class Engine:
         """Drop all caches, after a failure that may have left them half written."""
         self._cache.clear()
         self._growth = []
+        self._static = _static_shapes(self._model)
 
     @torch.inference_mode()
     def warm_up(self) -> None:
@@ -386,3 +393,8 @@ class Engine:
             rate = tokens / seconds
             known = math.isfinite(self._encode_rate)
             self._encode_rate = (self._encode_rate + rate) / 2 if known else rate
+
+
+def _static_shapes(model: DenoisingModel) -> StaticShapes | None:
+    """For a model whose step stays on the device."""
+    return StaticShapes(model) if isinstance(model, PredictingModel) else None
