@@ -66,7 +66,7 @@ def why_no_cuda() -> tuple[str, str]:
     if torch.version.cuda is None:
         return "this torch was built without CUDA", "Install a CUDA build of torch"
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         if "too old" in str(error):
             return (

@@ -54,7 +54,8 @@ def load_kept(
     with torch.device("meta"):
         model = DiffusionGemma(config)
     pack_matrices(model, form, dtype)
-    wanted = dict(model.state_dict())
+    wanted = model.state_dict()
+    plain = {name for name, _ in model.named_parameters()}
     try:
         with ExitStack() as stack:
             shards = Shards(folder, stack)
@@ -62,9 +63,13 @@ def load_kept(
                 raise shards.misfit(sorted(set(shards.files) ^ set(wanted)))
             for done, (name, like) in enumerate(wanted.items(), 1):
                 tensor = shards.read(name)
-                if tensor.shape != like.shape or tensor.dtype != like.dtype:
+                kind = dtype if name in plain else like.dtype
+                if tensor.shape != like.shape or tensor.dtype != kind:
                     raise shards.misfit([name])
-                _put(model, name, tensor.to(device))
+                path, _, last = name.rpartition(".")
+                held = tensor.to(device)
+                held = nn.Parameter(held, requires_grad=False) if name in plain else held
+                setattr(model.get_submodule(path), last, held)
                 if progress is not None and done % 100 == 0:
                     progress(done / len(wanted), "weights, as packed the last time")
     except EngineError as error:
@@ -106,12 +111,3 @@ def _part(name: str) -> str:
     """The file that a tensor is in: one for each layer, and one for all else."""
     first, second, *_ = name.split(".")
     return f"layer-{int(second):03}" if first == "layers" else "rest"
-
-
-def _put(model: nn.Module, name: str, tensor: torch.Tensor) -> None:
-    path, _, last = name.rpartition(".")
-    module = model.get_submodule(path)
-    if last in dict(module.named_parameters(recurse=False)):
-        setattr(module, last, nn.Parameter(tensor, requires_grad=False))
-    else:
-        setattr(module, last, tensor)

@@ -149,7 +149,7 @@ def test_a_fill_that_runs_out_of_memory_costs_only_itself(
 
     with monkeypatch.context() as patch:
         patch.setattr(tiny_mask_model, "denoise", fail, raising=False)
-        with pytest.raises(EngineError, match="ran out of memory.*fewer variants"):
+        with pytest.raises(EngineError, match=r"ran out of memory.*fewer variants"):
             list(drafts())
     *_, last = drafts()
     assert last.stats.reused_tokens == 0
