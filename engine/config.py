@@ -35,6 +35,9 @@ class EngineConfig:
     background_prompt: bool = True
     """Grow the prompt's cache while nobody waits (matters on a CPU, where encoding is slow)."""
 
+    bundled_instead: bool = False
+    """Where the model cannot be loaded, load the bundled one on the CPU, and say so."""
+
     def __post_init__(self) -> None:
         if not CANVAS_LIMIT < self.budget <= PROMPT_BUDGET:
             raise ValueError(

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine import sampler
 from engine.canvas import Canvas, clamp, reached
+from engine.models.base import Asked
+from engine.models.kernels import Prediction
 from engine.sampler import (
     Constraint,
     MaskSampling,
@@ -21,19 +24,23 @@ from engine.sampler import (
     Sampling,
     UniformSampling,
     accept_masked,
+    accept_uniform,
+    ban_lines,
     close_gaps,
     constrain,
-    sample_uniform,
+    uniforms_for,
 )
 from engine.stopping import nothing_masked, stable_and_confident
 
 Forward = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(canvas [B, C], rows [B, R], signal or None) → logits [B, R, V]."""
+Predict = Callable[[Tensor, Tensor, Tensor | None, Asked], tuple[Prediction, Tensor]]
+"""(canvas, rows, signal or None, how to sample) → what is said of the rows, and the next signal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """All variants after one forward."""
+    """All variants after one forward, on the CPU."""
 
     index: int
     """From 0; `index + 1` forwards have been made."""
@@ -53,6 +60,25 @@ class Step:
         """How many the draft has cost so far."""
         return self.index + 1
 
+    def on_host(self) -> Step:
+        """The same on the CPU, by one copy: the only time in a step that the device is waited for."""
+        if self.ids.device.type == "cpu":
+            return self
+        whole = (
+            self.ids,
+            self.confidence.view(torch.int32).long(),
+            self.settled.long(),
+            self.done[:, None].expand_as(self.ids).long(),
+        )
+        ids, confidence, settled, done = torch.stack(whole).cpu()
+        return Step(
+            self.index,
+            ids,
+            confidence.int().view(torch.float32),
+            settled.bool(),
+            done[:, 0].bool(),
+        )
+
 
 def denoise(
     forward: Forward,
@@ -65,6 +91,7 @@ def denoise(
     constraints: Sequence[Constraint] = (),
     one_line: OneLine | None = None,
     max_steps: int,
+    predict: Predict | None = None,
 ) -> Iterator[Step]:
     """Refine the canvas; one Step for each forward.
 
@@ -75,6 +102,7 @@ def denoise(
     bans: [V], added to the logits; `sampler.bans_for` makes them. Under absorbing noise they are
         needed, and must ban the mask id: a mask is not an answer.
     one_line: on the canvas's device; None: line breaks are as good as any other id.
+    predict: where the model has it, used in the place of `forward` under uniform noise.
     max_steps: most forwards. A left-to-right model makes as many as it has slots, if that is more.
     Ends when every row is done or the forwards are used up, whichever comes first.
     """
@@ -92,7 +120,21 @@ def denoise(
         if bans is None or bans[sampling.mask_id] > -torch.inf:
             raise ValueError(f"the bans must ban the mask id, {sampling.mask_id}")
         return _absorbing(logits_at, canvas, slots, sampling, one_line, generator, max_steps)
-    return _uniform(logits_at, canvas, slots, sampling, generator, max_steps)
+    lines, banned = ban_lines(slots, sampling.vocab_size, bans, constraints, banned_lines)
+    said = predict or _by_logits(logits_at)
+    return _uniform(said, canvas, slots, lines, banned, sampling, generator, max_steps)
+
+
+def _by_logits(logits_at: Forward) -> Predict:
+    """A `Predict` for a model that gives logits. Its signal is the logits, scaled."""
+
+    def said(
+        ids: Tensor, rows: Tensor, signal: Tensor | None, asked: Asked
+    ) -> tuple[Prediction, Tensor]:
+        scaled = logits_at(ids, rows, signal) * asked.cold
+        return sampler.predict(scaled, asked.uniforms), scaled
+
+    return said
 
 
 def _absorbing(
@@ -126,16 +168,20 @@ def _absorbing(
             state = close_gaps(state, reached(ends, canvas), sampling.end_ids[0])
         accepted = state.settled.gather(1, rows)
         draft = torch.where(accepted, state.ids.gather(1, rows), guess)
+        ids = state.ids.scatter(1, rows, draft)
         done = nothing_masked(state.settled)
-        yield Step(index, state.ids.scatter(1, rows, draft), state.confidence, state.settled, done)
-        if done.all():
+        step = Step(index, ids, state.confidence, state.settled, done).on_host()
+        yield step
+        if step.done.all():
             return
 
 
 def _uniform(
-    logits_at: Forward,
+    said: Predict,
     canvas: Canvas,
     slots: Tensor,
+    lines: Tensor,
+    banned: Tensor,
     sampling: UniformSampling,
     generator: torch.Generator,
     max_steps: int,
@@ -147,10 +193,13 @@ def _uniform(
     )
     noise[0] = canvas.ids
     ids = clamp(noise, canvas)
+    heat = [sampling.temperature(index, max_steps) for index in range(max_steps)]
+    cold = torch.split(torch.tensor(heat, device=slots.device).reciprocal(), 1)
     signal = previous = last = None
     for index in range(max_steps):
-        signal = logits_at(ids, slots, signal) / sampling.temperature(index, max_steps)
-        sample = sample_uniform(signal, sampling, generator)
+        asked = Asked(cold[index], lines, banned, uniforms_for(slots, generator))
+        prediction, signal = said(ids, slots, signal, asked)
+        sample = accept_uniform(prediction, sampling, generator)
         stable = stable_and_confident(sample.guess, previous, sample.entropy, sampling.stop_entropy)
         settled = sample.accepted | stable[:, None] | (index == max_steps - 1)
         step = Step(
@@ -163,8 +212,9 @@ def _uniform(
             stable,
         )
         last = step if last is None else _freeze(last, step)
-        yield last
-        if last.done.all():
+        shown = last.on_host()
+        yield shown
+        if shown.done.all():
             return
         previous, ids = sample.guess, ids.scatter(1, slots, sample.ids)
 

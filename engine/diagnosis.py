@@ -52,11 +52,30 @@ def _device(config: EngineConfig) -> Finding:
         properties = torch.cuda.get_device_properties(0)
         memory = properties.total_memory / 1e9
         return Finding("device", True, f"CUDA: {properties.name}, {memory:.0f} GB")
+    why, cure = why_no_cuda()
     if config.device.startswith("cuda"):
-        why = "this torch has no CUDA" if torch.version.cuda is None else "no GPU answers"
-        cure = "Set the device to auto or cpu, or install a CUDA build of torch and a driver."
+        cure = f"{cure}, or set the device to auto or cpu."
         return Finding("device", False, f"{config.device} was asked for, but {why}", cure)
-    return Finding("device", True, "CPU (no CUDA device)")
+    return Finding("device", True, f"CPU ({why})")
+
+
+def why_no_cuda() -> tuple[str, str]:
+    """Where torch sees no CUDA device: the reason, and what would mend it."""
+    import torch
+
+    if torch.version.cuda is None:
+        return "this torch was built without CUDA", "Install a CUDA build of torch"
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        if "too old" in str(error):
+            return (
+                f"the NVIDIA driver is too old for this torch, which needs CUDA {torch.version.cuda}",
+                "Update the driver, or install a torch for an older CUDA",
+            )
+        if "no NVIDIA driver" in str(error):
+            return "there is no NVIDIA driver", "Install one, if there is a GPU"
+    return "no GPU answers", "See whether `nvidia-smi` finds one"
 
 
 def _processor() -> Finding:

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from engine.canvas import Canvas, build, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
-from engine.denoise import denoise
+from engine.denoise import Predict, denoise
 from engine.length import best_length, candidate_lengths, length_score, slots
-from engine.models.base import KV, DenoisingModel
+from engine.models.base import KV, Asked, DenoisingModel, PredictingModel
+from engine.models.kernels import Prediction
 from engine.prompt import RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
 from engine.prompt_cache import PromptCache
 from engine.readout import Readout, Variant
@@ -31,11 +32,13 @@ from engine.request import (
     Cancelled,
     CanvasFullError,
     Draft,
+    EngineError,
     InfillRequest,
     Stats,
     Stop,
 )
 from engine.sampler import Constraint, OneLine, bans_for, sampling_for
+from engine.static_shapes import StaticShapes
 from engine.threads import SpareCores
 from engine.tokenizer import Tokenizer
 
@@ -105,6 +108,7 @@ class Engine:
         self._tokenizer = tokenizer
         self._spec = model.spec
         self._cache = PromptCache(model)
+        self._static = _static_shapes(model)
         self._budget = min(config.budget, model.spec.context_length)
         self._max_steps = config.max_steps or model.spec.max_steps
         self._background = config.background_prompt
@@ -140,6 +144,12 @@ class Engine:
             if stop is Stop.RUNNING:
                 stop = Stop.DEADLINE if run.late else Stop.LENGTH
             yield run.draft(stop)
+        except torch.OutOfMemoryError as error:
+            self.forget()
+            raise EngineError(
+                f"{self._model.device} ran out of memory, and all cached prompts were dropped. End "
+                "other programs that use the GPU, or ask for fewer variants."
+            ) from error
         finally:
             run.kv.truncate(len(run.prompt.ids))
 
@@ -161,6 +171,7 @@ class Engine:
         """Drop all caches, after a failure that may have left them half written."""
         self._cache.clear()
         self._growth = []
+        self._static = _static_shapes(self._model)
 
     @torch.inference_mode()
     def warm_up(self) -> None:
@@ -176,6 +187,8 @@ class Engine:
             self._measure_encoding(count, time.perf_counter() - begin)
         rows = torch.tensor([[1]], device=self._model.device)
         self._model.denoise(ids[None, : CANVAS_SIZES[0]], kv, rows)
+        if self._static is not None and self._model.device.type == "cuda":
+            self._static.warm_up(kv)
 
     # -- the five steps -----------------------------------------------------------------------
 
@@ -299,11 +312,12 @@ class Engine:
     ) -> Iterator[Draft]:
         """Denoise one canvas; `variants` are its rows."""
         run.canvas_tokens = canvas.size
+        shown = canvas.to(torch.device("cpu"))  # as steps are
         constraints = []
         if heal and run.prompt.heal:
             allowed = self._tokenizer.ids_with_prefix(run.prompt.heal)
             ids = torch.tensor(allowed, device=self._model.device)
-            constraints = [Constraint(int(canvas.slots[0]), ids)]
+            constraints = [Constraint(int(shown.slots[0]), ids)]
         for step in denoise(
             lambda ids, rows, signal: self._forward(run, canvas, ids, rows, signal),
             canvas,
@@ -314,11 +328,12 @@ class Engine:
             constraints=constraints,
             one_line=self._one_line(run.request, canvas),
             max_steps=self._max_steps,
+            predict=self._predict_for(run),
         ):
             run.steps += 1
             if run.interrupted():
                 raise Cancelled("the request was cancelled")
-            run.readout.update(variants, step, canvas)
+            run.readout.update(variants, step, shown)
             run.late = time.perf_counter() >= run.until
             if run.late or all(variant.stop is not Stop.RUNNING for variant in variants):
                 return
@@ -344,6 +359,23 @@ class Engine:
         run.forwards += 1
         run.ms["forward"] += (time.perf_counter() - began) * 1e3
         return logits
+
+    def _predict_for(self, run: _Run) -> Predict | None:
+        """The step of a model that samples too; None: it only gives logits."""
+        if self._static is None:
+            return None
+        shapes = self._static
+
+        def predict(
+            ids: Tensor, rows: Tensor, signal: Tensor | None, asked: Asked
+        ) -> tuple[Prediction, Tensor]:
+            began = time.perf_counter()
+            outcome = shapes.predict(ids, run.kv, rows, signal, asked)
+            run.forwards += 1
+            run.ms["forward"] += (time.perf_counter() - began) * 1e3
+            return outcome
+
+        return predict
 
     def _right_anchor(self, suffix: str) -> list[int]:
         if not self._spec.anchored:
@@ -374,3 +406,8 @@ class Engine:
             rate = tokens / seconds
             known = math.isfinite(self._encode_rate)
             self._encode_rate = (self._encode_rate + rate) / 2 if known else rate
+
+
+def _static_shapes(model: DenoisingModel) -> StaticShapes | None:
+    """For a model whose step stays on the device."""
+    return StaticShapes(model) if isinstance(model, PredictingModel) else None

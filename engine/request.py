@@ -171,6 +171,8 @@ class EngineInfo:
     context_tokens: int
     canvas_tokens: int
     load_seconds: float
+    instead: str = ""
+    """Why this is not the model that was asked for, and how to mend it. Empty: it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.models.base import ModelSpec, Order
+from engine.models.kernels import Prediction, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +124,36 @@ def constrain(
     return allowed
 
 
-def draw(probability: Tensor, generator: torch.Generator) -> Tensor:
-    """One id for each position: [B, R] int64 from [B, R, V], which need not add up to 1 exactly.
+def ban_lines(
+    rows: Tensor,
+    vocabulary: int,
+    bans: Tensor | None,
+    constraints: Sequence[Constraint],
+    one_line: OneLine | None = None,
+) -> tuple[Tensor, Tensor]:
+    """What `constrain` adds up, as `models.base.Asked` has it: lines [n, V], and for each of the
+    positions `rows` [B, R] which of them."""
+    lines = [torch.zeros(vocabulary, device=rows.device) if bans is None else bans]
+    banned = torch.zeros_like(rows)
+    if one_line is not None:
+        lines.append(lines[0].index_fill(0, one_line.newline_ids, -torch.inf))
+        banned.masked_fill_(torch.isin(rows, one_line.slots), 1)
+    for constraint in constraints:
+        nothing = torch.full_like(lines[0], -torch.inf)
+        banned.masked_fill_(rows == constraint.position, len(lines))
+        lines.append(nothing.index_fill(0, constraint.ids.to(rows.device), 0.0))
+    return torch.stack(lines), banned
 
-    Inverts the cumulative sum, which takes one random number a position instead of one a token.
-    """
-    cumulative = probability.cumsum(-1)
-    total = cumulative[..., -1:]
-    random = torch.rand(total.shape, generator=generator, dtype=total.dtype, device=total.device)
-    drawn = torch.searchsorted(cumulative, total * random, right=True).clamp_(
-        max=probability.shape[-1] - 1
-    )
-    # Sums are rounded, so a point may fall on an id that has no probability at all.
-    possible = probability.gather(-1, drawn) > 0
-    return torch.where(possible, drawn, probability.argmax(-1, keepdim=True)).squeeze(-1)
+
+def draw(probability: Tensor, generator: torch.Generator) -> Tensor:
+    """One id for each position: [B, R] int64 from [B, R, V]. See `kernels.plain.draw`."""
+    return plain.draw(probability, uniforms_for(probability[..., 0], generator))
+
+
+def uniforms_for(positions: Tensor, generator: torch.Generator) -> Tensor:
+    """A random number from 0 to 1 for each of `positions`; float32 unless those are other floats."""
+    dtype = positions.dtype if positions.is_floating_point() else torch.float32
+    return torch.rand(positions.shape, generator=generator, dtype=dtype, device=positions.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,28 +249,40 @@ class UniformSample:
     """Nats, at the step's temperature."""
 
 
-def sample_uniform(
-    logits: Tensor, sampling: UniformSampling, generator: torch.Generator
-) -> UniformSample:
-    """Uniform noise: accept the surest positions of each row, renoise all others.
-
-    logits: [B, R, V], already divided by the step's temperature; R holds every free position and
-    no anchor, whose zero entropy would be accepted for free but says nothing.
-    The noise is uniform over the whole vocabulary, banned ids too, as the model saw it in training.
-    """
+def predict(logits: Tensor, uniforms: Tensor) -> Prediction:
+    """Each field [B, R], of logits [B, R, V] that were divided by the step's temperature."""
     probability = logits.softmax(-1)
     confidence, guess = probability.max(-1)
     entropy = torch.special.entr(probability).sum(-1)
-    token = draw(probability, generator)
+    return Prediction(guess, confidence, entropy, plain.draw(probability, uniforms))
 
-    order = entropy.argsort(dim=1, stable=True)
-    ascending = entropy.gather(1, order)
+
+def accept_uniform(
+    said: Prediction, sampling: UniformSampling, generator: torch.Generator
+) -> UniformSample:
+    """Uniform noise: accept the surest positions of each row, renoise all others.
+
+    said: each [B, R]; R holds every free position and no anchor, whose zero entropy would be
+        accepted for free but says nothing.
+    The noise is uniform over the whole vocabulary, banned ids too, as the model saw it in training.
+    """
+    order = said.entropy.argsort(dim=1, stable=True)
+    ascending = said.entropy.gather(1, order)
     within = ascending.cumsum(1) - ascending <= sampling.entropy_bound
     accepted = torch.zeros_like(within).scatter(1, order, within)
     noise = torch.randint(
-        sampling.vocab_size, token.shape, generator=generator, device=token.device
+        sampling.vocab_size, said.token.shape, generator=generator, device=said.token.device
     )
-    return UniformSample(torch.where(accepted, token, noise), guess, accepted, confidence, entropy)
+    ids = torch.where(accepted, said.token, noise)
+    return UniformSample(ids, said.guess, accepted, said.confidence, said.entropy)
+
+
+def sample_uniform(
+    logits: Tensor, sampling: UniformSampling, generator: torch.Generator
+) -> UniformSample:
+    """`predict`, then `accept_uniform`."""
+    uniforms = uniforms_for(logits[..., 0], generator)
+    return accept_uniform(predict(logits, uniforms), sampling, generator)
 
 
 def _chosen(

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from engine.config import EngineConfig
 from engine.memory import give_back
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BUNDLED: dict[str, Any] = {"model": "bundled", "device": "cpu", "quantization": "auto"}
+"""What stands in for a model that cannot be loaded: it needs nothing but the package."""
 IDLE_BEFORE_GROWTH = 0.15
 """Seconds without a request before the prompt's cache grows: not between two quick keys."""
 IDLE_BEFORE_TIDYING = 1.0
@@ -180,12 +182,39 @@ class Worker:
 def _load_engine(
     config: EngineConfig, on_progress: Callable[[float, str], None] | None
 ) -> tuple[Engine, EngineInfo]:
+    """The model that `config` names; or, if it allows that, the bundled one in its place."""
+    try:
+        return _load_named(config, on_progress)
+    except EngineError as error:
+        if not config.bundled_instead or (config.model, config.device) == ("bundled", "cpu"):
+            raise
+        log.warning("the bundled model is loaded instead: %s", error)
+        engine, info = _load_named(replace(config, **BUNDLED), on_progress)
+        return engine, replace(info, instead=str(error))
+
+
+def _load_named(
+    config: EngineConfig, on_progress: Callable[[float, str], None] | None
+) -> tuple[Engine, EngineInfo]:
     # Here begins torch: seconds of import that a language server must not wait for.
+    import torch
+
     from engine.engine import Engine
     from engine.models import load_model
+    from engine.models.loading import TOO_LARGE
 
-    model, tokenizer, info = load_model(config, on_progress)
-    engine = Engine(model, tokenizer, config)
-    engine.warm_up()
+    try:
+        model, tokenizer, info = load_model(config, on_progress)
+        engine = Engine(model, tokenizer, config)
+        engine.warm_up()
+    except torch.OutOfMemoryError as error:
+        raise EngineError(TOO_LARGE.format(device=config.device)) from error
+    except RuntimeError as error:
+        # A card that this torch has no code for, a driver that fails: known only by trying.
+        said = str(error).partition("\n")[0]
+        raise EngineError(
+            f"The model could not be run on device {config.device}: {said}. Run `infill-lsp doctor`, "
+            "or set the device to cpu."
+        ) from error
     give_back()  # what was read and converted on the way
     return engine, info

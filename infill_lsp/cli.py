@@ -68,6 +68,16 @@ def _run(arguments: argparse.Namespace) -> int:
                 return models.get(arguments.name)
             return models.run(as_json=arguments.json)
         case "bench":
+            if arguments.suite == "cuda":
+                from infill_lsp.commands import bench_cuda
+
+                return bench_cuda.run(
+                    device="cuda" if arguments.device == "auto" else arguments.device,
+                    shape=arguments.shape,
+                    repeats=arguments.repeats,
+                    out=arguments.out,
+                    as_json=arguments.json,
+                )
             from infill_lsp.commands import bench
 
             return bench.run(_config(arguments), repeats=arguments.repeats, as_json=arguments.json)
@@ -189,6 +199,18 @@ def _parser() -> argparse.ArgumentParser:
     get.add_argument("name", help="as `infill-lsp models` lists it")
     bench = commands.add_parser("bench", help="measure this machine: a table, then one JSON line")
     bench.add_argument("--repeats", type=_positive, default=9, help="runs behind each median")
+    bench.add_argument(
+        "--suite",
+        choices=("product", "cuda"),
+        default="product",
+        help="what a user feels (the default), or DiffusionGemma against its GPU's limit",
+    )
+    bench.add_argument(
+        "--shape", choices=("real", "tiny"), default="real", help="of the cuda suite's model"
+    )
+    bench.add_argument(
+        "--out", type=Path, default=Path("bench"), metavar="DIR", help="of the cuda suite's files"
+    )
     _add_engine(bench)
     _add_eval(commands.add_parser("eval", help="how good the fills are, where the answer is known"))
     stats = commands.add_parser("stats", help="what became of the suggestions on this machine")

@@ -34,11 +34,12 @@ class Engines:
     def acquire(self, config: EngineConfig, on_progress: Progress) -> InfillEngine:
         """The engine of this configuration; `release` it once. Raises what the factory raises.
 
-        One that could not load its model is started afresh. Engines that nobody uses are ended,
+        One that could not load its model is started afresh; so is one with another model than was
+        asked for, when nobody uses it. Engines that nobody uses are ended,
         but for the last one used: the next window finds it warm.
         """
         held = self._held.get(config)
-        if held is None or _failed(held.engine):
+        if held is None or _failed(held.engine) or (not held.users and _stands_in(held.engine)):
             self._end(config)
             self._end_idle(but=None)
             held = self._held[config] = _Held(self._start(config, self._teller(config)))
@@ -83,6 +84,11 @@ class Engines:
 def _failed(engine: InfillEngine) -> bool:
     ready = engine.ready
     return ready.done() and (ready.cancelled() or ready.exception() is not None)
+
+
+def _stands_in(engine: InfillEngine) -> bool:
+    ready = engine.ready
+    return ready.done() and not _failed(engine) and bool(ready.result().instead)
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, tell: Progress, share: float, what: str) -> None:

@@ -292,7 +292,12 @@ class InfillServer(LanguageServer):
             raise
 
     def _engine_ready(self, info: EngineInfo) -> None:
-        self.completer.well = Status("Normal", f"{info.model} on {info.device}")
+        if info.instead:
+            why = f"the bundled model stands in: {info.instead}"
+            self.completer.well = Status("Warning", why)
+            self._tell(types.MessageType.Warning, f"infill-lsp: {why}")
+        else:
+            self.completer.well = Status("Normal", f"{info.model} on {info.device}")
         self.status.show(self.completer.well)
         message = f"{info.model} loaded on {info.device} in {info.load_seconds:.1f} s"
         self._log(types.MessageType.Info, message)

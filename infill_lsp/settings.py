@@ -117,7 +117,12 @@ def read(layers: Iterable[object], defaults: Settings | None = None) -> Reading:
 
 def engine_config(settings: Settings) -> EngineConfig:
     """The part that the engine needs. A change of it means another engine."""
-    return EngineConfig(model=settings.model, device=settings.device, threads=settings.threads)
+    return EngineConfig(
+        model=settings.model,
+        device=settings.device,
+        threads=settings.threads,
+        bundled_instead=True,
+    )
 
 
 def wire_name(name: str) -> str:

@@ -36,6 +36,7 @@ class FakeEngine:
         step_seconds: float = 0.0,
         load_seconds: float = 0.0,
         load_error: str | None = None,
+        instead: str = "",
         error: str | None = None,
         stop: Stop = Stop.STABLE,
         on_progress: Callable[[float, str], None] = lambda share, what: None,
@@ -53,6 +54,7 @@ class FakeEngine:
         self._jobs: queue.Queue[tuple[InfillRequest, Job, Callable[[Draft], None] | None] | None]
         self._jobs = queue.Queue()
         self._load = (load_seconds, load_error)
+        self._instead = instead
         self._on_progress = on_progress
         threading.Thread(target=self._run, name="fake engine", daemon=True).start()
 
@@ -78,7 +80,18 @@ class FakeEngine:
         else:
             self.ready.set_result(
                 EngineInfo(
-                    "fake", "cpu", "none", "any", True, "Apache-2.0", 0, 0, 8192, 256, seconds
+                    "fake",
+                    "cpu",
+                    "none",
+                    "any",
+                    True,
+                    "Apache-2.0",
+                    0,
+                    0,
+                    8192,
+                    256,
+                    seconds,
+                    self._instead,
                 )
             )
         while (entry := self._jobs.get()) is not None:

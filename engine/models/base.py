@@ -7,10 +7,13 @@ that reads them and writes none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from engine.models.kernels import Held, Prediction
 
 Noise = Literal["mask", "uniform"]
 Order = Literal["any", "left_to_right"]
@@ -115,4 +118,35 @@ class DenoisingModel(Protocol):
         turn: [B, C] int64, who sees whom in the canvas: a position sees those of its own turn and of
             earlier ones (`canvas.turns`). None: all see all.
         Returns float32 [B, R, vocab_size].
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a step is sampled, as tensors on the device."""
+
+    cold: Tensor
+    """float32 [1]: one over the temperature."""
+    bans: Tensor
+    """float32 [n, V], of which each position has one line added to its logits."""
+    banned: Tensor
+    """int64 [B, R]: which."""
+    uniforms: Tensor
+    """float32 [B, R], random from 0 to 1: one decides what is drawn at a position."""
+
+
+@runtime_checkable
+class PredictingModel(DenoisingModel, Protocol):
+    """A model whose step stays on the device and keeps no logits: for uniform noise."""
+
+    def held(self, canvas: Tensor, kv: KV) -> Held:
+        """The prompt, for a `canvas` [B, C] behind it."""
+
+    def predict(
+        self, canvas: Tensor, held: Held, rows: Tensor, expected: Tensor | None, asked: Asked
+    ) -> tuple[Prediction, Tensor]:
+        """As `denoise`, then sampled: what the model says of `rows`, each field [B, R].
+
+        expected: what the last step returned, its self-conditioning [B, C, D]. None, or zeros: there
+            was none.
         """

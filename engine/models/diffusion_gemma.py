@@ -9,7 +9,7 @@ After the reference in transformers (`models/diffusion_gemma`), against which th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
@@ -17,14 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.models.base import KV, ModelSpec
+from engine.models import kernels
+from engine.models.base import KV, Asked, ModelSpec
 from engine.models.gemma_layers import AttentionShape, Embedding, Layer, SelfConditioning
+from engine.models.kernels import Held, Prediction
 from engine.models.layers import RMSNorm, Rotary
 
 ENCODE_CHUNK = 1024
 """Prompt tokens in one pass. Each pass reads the weights of nearly all experts."""
 KV_STEP = 1024
 """Tokens by which a cache grows."""
+LOGIT_ROWS = 512
+"""Rows whose logits are held at once: each takes half a megabyte, and as much for probabilities."""
 
 Kind = Literal["sliding", "full"]
 
@@ -80,18 +84,18 @@ class DiffusionGemmaConfig:
 
 
 class GemmaKV:
-    """Keys and values of one prompt: for each layer one buffer [2, kv_heads, capacity, head_dim].
+    """Keys and values of one prompt: for each layer one buffer [2, capacity, kv_heads, head_dim].
 
     Sliding layers keep all of the prompt too, though they read only its end: what a ring has
     overwritten could not be rolled back.
     """
 
     def __init__(self, config: DiffusionGemmaConfig, device: torch.device, dtype: torch.dtype):
-        self._shapes = config.shapes
         self._buffers = [
-            torch.empty(2, shape.kv_heads, 0, shape.head_dim, device=device, dtype=dtype)
-            for shape in self._shapes
+            torch.empty(2, 0, shape.kv_heads, shape.head_dim, device=device, dtype=dtype)
+            for shape in config.shapes
         ]
+        self._addresses = self._find()
         self._capacity = 0
         self._length = 0
 
@@ -102,7 +106,7 @@ class GemmaKV:
     @property
     def nbytes(self) -> int:
         """Of the tokens held; the room behind them is not counted."""
-        return sum(held[:, :, : self._length].nbytes for held in self._buffers)
+        return sum(buffer[:, : self._length].nbytes for buffer in self._buffers)
 
     def truncate(self, length: int) -> None:
         if not 0 <= length <= self._length:
@@ -116,35 +120,32 @@ class GemmaKV:
             return
         more = -(-missing // KV_STEP) * KV_STEP
         self._capacity += more
-        for index, held in enumerate(self._buffers):
-            self._buffers[index] = functional.pad(held, (0, 0, 0, more))
+        for index, buffer in enumerate(self._buffers):
+            self._buffers[index] = functional.pad(buffer, (0, 0, 0, 0, 0, more))
+        self._addresses = self._find()
 
-    def first_seen(self, shape: AttentionShape) -> int:
-        """The first token of the prompt that a row right behind it sees."""
-        return 0 if shape.window is None else max(0, self._length - shape.window + 1)
-
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """A `Remember`: write what one layer made of the rows behind `length`, which stays until
-        `advance`. Needs room that was reserved."""
-        held, first = self._buffers[layer], self.first_seen(self._shapes[layer])
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Write what one layer made of the rows behind `length`, which stays until `advance`. Needs
+        room that was reserved."""
         end = self._length + keys.shape[0]
-        held[:, :, self._length : end] = torch.stack((keys, values)).transpose(1, 2)
-        return held[:1, :, first:end], held[1:, :, first:end]
+        buffer = self._buffers[layer]
+        buffer[0, self._length : end] = keys
+        buffer[1, self._length : end] = values
 
     def advance(self, count: int) -> None:
         """Count `count` tokens, whose keys and values were appended in all layers."""
         self._length += count
 
-    def beside(
-        self, layer: int, keys: Tensor, values: Tensor, variants: int
-    ) -> tuple[Tensor, Tensor]:
-        """A `Remember` that writes nothing: the rows are of `variants` canvases, each of which sees
-        the prompt and itself. All rows see the same part of the prompt, wherever they stand."""
-        held, first = self._buffers[layer], self.first_seen(self._shapes[layer])
-        prompt = held[:, None, :, first : self._length].expand(-1, variants, -1, -1, -1)
-        own = torch.stack((keys, values)).view(2, variants, -1, *keys.shape[1:]).transpose(2, 3)
-        both = torch.cat((prompt, own), 3)
-        return both[0], both[1]
+    def held(self, rows: int) -> Held:
+        """What attention reads, for so many rows behind the prompt."""
+        counts = torch.tensor([self._length, rows], dtype=torch.int32)
+        return Held(self._buffers, self._addresses, counts.to(self._addresses.device))
+
+    def _find(self) -> Tensor:
+        if self._buffers[0].is_meta:
+            return torch.empty(len(self._buffers), 2, dtype=torch.int64, device="meta")
+        places = [[part.data_ptr() for part in buffer] for buffer in self._buffers]
+        return torch.tensor(places, device=self._buffers[0].device)
 
 
 class DiffusionGemma(nn.Module):
@@ -193,12 +194,12 @@ class DiffusionGemma(nn.Module):
         for chunk in torch.split(ids, ENCODE_CHUNK):
             count = chunk.shape[0]
             kv.reserve(count)
-            rotary = self._rotary(kv.length + torch.arange(count, device=self.device))
-            masks = {kind: self._causal(kind, count, kv) for kind in ("sliding", "full")}
+            held = kv.held(count)
+            rotary = self._rotary(held, count)
             rows = self._embedded(chunk)
             for index, (kind, layer) in enumerate(zip(self.config.kinds, self.layers, strict=True)):
-                remember = partial(kv.append, index)
-                rows = layer(rows, rotary[kind], masks[kind], remember, layer.encoder_scale)
+                attend = partial(self._remember, kv, held, index)
+                rows = layer(rows, rotary[kind], attend, layer.encoder_scale)
             kv.advance(count)
 
     @torch.inference_mode()
@@ -211,21 +212,81 @@ class DiffusionGemma(nn.Module):
         signal: [B, R, V], the last step's logits of the same `rows`, divided by its temperature. All
             other positions count as anchors, of which the model was sure.
         """
-        assert isinstance(kv, GemmaKV)
-        variants, width = canvas.shape
-        self._check_room(kv.length + width)
-        positions = kv.length + torch.arange(width, device=self.device)
-        rotary = self._rotary(positions.repeat(variants))
-        embedded = self._embedded(canvas)  # [B, C, D]
-        expected = None if signal is None else self._expected(embedded, rows, signal).flatten(0, 1)
-        hidden = self.self_conditioning(embedded.flatten(0, 1), expected)
-        for index, (kind, layer) in enumerate(zip(self.config.kinds, self.layers, strict=True)):
-            remember = partial(kv.beside, index, variants=variants)
-            hidden = layer(hidden, rotary[kind], None, remember, layer.decoder_scale)
-        wanted = rows + torch.arange(variants, device=self.device)[:, None] * width
-        logits = self.embedding.logits(self.norm(hidden[wanted.flatten()]))
+        embedded, expected = self._embedded(canvas), None
+        if signal is not None:
+            shares = signal.softmax(-1, dtype=torch.float32).to(self.dtype)
+            expected = self._expected(embedded, rows, self._means(shares.flatten(0, 1)))
+        hidden = self._refined(embedded, rows, self.held(canvas, kv), expected)
+        logits = kernels.product(hidden, self.embedding.matrix).float()
         capped: Tensor = self.config.softcap * torch.tanh(logits / self.config.softcap)
         return capped.view(*rows.shape, -1)
+
+    def held(self, canvas: Tensor, kv: KV) -> Held:
+        """The prompt as `predict` takes it. One over the context length is a ValueError."""
+        assert isinstance(kv, GemmaKV)
+        self._check_room(kv.length + canvas.shape[1])
+        return kv.held(canvas.shape[1])
+
+    @torch.inference_mode()
+    def predict(
+        self, canvas: Tensor, held: Held, rows: Tensor, expected: Tensor | None, asked: Asked
+    ) -> tuple[Prediction, Tensor]:
+        """See `PredictingModel.predict`. Waits for nothing, and makes nothing of the size of a whole
+        batch's logits."""
+        embedded = self._embedded(canvas)
+        hidden = self._refined(embedded, rows, held, expected)
+        parts, means = [], []
+        for start in range(0, hidden.shape[0], LOGIT_ROWS):
+            some = slice(start, start + LOGIT_ROWS)
+            logits = kernels.product(hidden[some], self.embedding.matrix)
+            part, shares = kernels.predict(
+                logits, self.config.softcap, asked.cold, asked.bans,
+                asked.banned.flatten()[some], asked.uniforms.flatten()[some],
+            )  # fmt: skip
+            parts.append(part)
+            means.append(self._means(shares))
+        prediction = Prediction(
+            *(
+                torch.cat([getattr(part, field.name) for part in parts]).view(rows.shape)
+                for field in fields(Prediction)
+            )
+        )
+        return prediction, self._expected(embedded, rows, torch.cat(means))
+
+    def _refined(
+        self, embedded: Tensor, rows: Tensor, held: Held, expected: Tensor | None
+    ) -> Tensor:
+        """[B R, D], normed, at `rows` [B, R] of a canvas whose embedded ids are [B, C, D]."""
+        variants, width = embedded.shape[:2]
+        rotary = self._rotary(held, width)
+        rotary = {kind: table.repeat(1, variants, 1, 1) for kind, table in rotary.items()}
+        thought = None if expected is None else expected.flatten(0, 1)
+        hidden = self.self_conditioning(embedded.flatten(0, 1), thought)
+        for index, (kind, layer) in enumerate(zip(self.config.kinds, self.layers, strict=True)):
+            attend = partial(self._beside, held, index, variants)
+            hidden = layer(hidden, rotary[kind], attend, layer.decoder_scale)
+        wanted = rows + torch.arange(variants, device=rows.device)[:, None] * width
+        normed: Tensor = self.norm(hidden[wanted.flatten()])
+        return normed
+
+    def _remember(
+        self, kv: GemmaKV, held: Held, layer: int, queries: Tensor, keys: Tensor, values: Tensor
+    ) -> Tensor:
+        """An `Attend` for rows of the prompt."""
+        kv.append(layer, keys, values)
+        window = self.config.shapes[layer].window
+        return kernels.attend(
+            queries, keys, values, held, layer, variants=1, window=window, causal=True
+        )
+
+    def _beside(
+        self, held: Held, layer: int, variants: int, queries: Tensor, keys: Tensor, values: Tensor
+    ) -> Tensor:
+        """An `Attend` for rows of canvases."""
+        window = self.config.shapes[layer].window
+        return kernels.attend(
+            queries, keys, values, held, layer, variants=variants, window=window, causal=False
+        )
 
     def _embedded(self, ids: Tensor) -> Tensor:
         """[*, D] of ids [*]."""
@@ -237,15 +298,20 @@ class DiffusionGemma(nn.Module):
         # Rounded to the type of the weights, as it was in training.
         return float(torch.tensor(self.config.width**0.5).to(self.dtype))
 
-    def _expected(self, embedded: Tensor, rows: Tensor, signal: Tensor) -> Tensor:
-        """[B, C, D]: the mean embedding under the last step's logits at `rows`; at the anchors,
-        which are certain, their own."""
-        shares = signal.softmax(-1, dtype=torch.float32).flatten(0, 1)
-        means = self.embedding.mean(shares) * self._embedding_scale
+    def _means(self, shares: Tensor) -> Tensor:
+        """[Q, D]: the mean embedding under probabilities [Q, V]."""
+        return kernels.mean(shares, self.embedding.matrix) * self._embedding_scale
+
+    def _expected(self, embedded: Tensor, rows: Tensor, means: Tensor) -> Tensor:
+        """[B, C, D]: `means` [B R, D] at `rows`; at the anchors, which are certain, their own
+        embedding."""
         where = rows[:, :, None].expand(-1, -1, embedded.shape[-1])
         return embedded.scatter(1, where, means.view(where.shape))
 
-    def _rotary(self, positions: Tensor) -> dict[Kind, Tensor]:
+    def _rotary(self, held: Held, count: int) -> dict[Kind, Tensor]:
+        """For `count` rows behind the prompt, of which those behind the context's end are padding."""
+        positions = held.counts[0] + torch.arange(count, device=held.counts.device)
+        positions = positions.clamp(max=self.spec.context_length - 1)
         return {
             "sliding": self.sliding_rotary.at(positions, self.dtype),
             "full": self.full_rotary.at(positions, self.dtype),
@@ -254,16 +320,6 @@ class DiffusionGemma(nn.Module):
     def _rotary_of(self, shape: AttentionShape) -> Rotary:
         turning = int(shape.rotary_share * shape.head_dim // 2)
         return Rotary(self.spec.context_length, shape.head_dim, shape.rotary_base, turning)
-
-    def _causal(self, kind: Kind, count: int, kv: GemmaKV) -> Tensor | None:
-        """[count, K] bool: what `count` rows behind the prompt see of it and of one another."""
-        if count == 1:
-            return None
-        window, first = self.config.shape(kind).window, kv.first_seen(self.config.shape(kind))
-        rows = torch.arange(kv.length, kv.length + count, device=self.device)[:, None]
-        keys = torch.arange(first, kv.length + count, device=self.device)
-        seen = keys <= rows
-        return seen if window is None else seen & (keys > rows - window)
 
     def _check_room(self, tokens: int) -> None:
         if tokens > self.spec.context_length:

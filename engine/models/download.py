@@ -123,7 +123,15 @@ def _pinned(hub: Hub, model: KnownModel, part: Path) -> Offer:
     """What the hub has, at the revision that an earlier try began with."""
     pin = part / "revision"
     begun = pin.read_text(encoding="utf-8") if pin.is_file() else None
-    offer = hub.describe(model.source, begun)
+    try:
+        offer = hub.describe(model.source, begun)
+    except OSError as error:
+        if begun is None or "RevisionNotFound" not in str(error):
+            raise
+        raise EngineError(
+            f"The revision {begun} that the download of {model.title} began with is not there any "
+            f"more. Delete {part} and run the same command again."
+        ) from error
     part.mkdir(parents=True, exist_ok=True)
     pin.write_text(offer.revision, encoding="utf-8")
     return offer

@@ -1,10 +1,10 @@
 """Building blocks of DiffusionGemma: attention, the dense and the expert feed-forward, a layer, and
 self-conditioning.
 
-As in `layers.py` they work on token rows [Q, D] and know no cache: attention hands its new keys and
-values to a callable and uses what comes back. Encoder and decoder are the same weights; what differs
-(mask, cache, the layer's scale) is passed in. Products go through `nn.Linear`, `ExpertLinear` and
-`Embedding`, which `packed.py` can stand in for.
+As in `layers.py` they work on token rows [Q, D] and know no cache: attention hands its queries, keys
+and values to a callable. Encoder and decoder are the same weights; what differs (cache, order, the
+layer's scale) is passed in. `packed.py` can stand in for `nn.Linear`, `ExpertLinear` and `Embedding`;
+what computes with them is in `kernels`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.models.layers import RMSNorm, TiedEmbedding, turn
+from engine.models import kernels
+from engine.models.forms import Matrix
+from engine.models.layers import RMSNorm, turn
 
-Remember = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Takes the rows' own keys and values [Q, kv_heads, head_dim]; returns all that they may see, each
-[B, kv_heads, K, head_dim]. The rows then are B variants, one after another."""
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Takes the rows' queries [Q, heads, head_dim], their own keys and values [Q, kv_heads, head_dim];
+returns what they see [Q, heads, head_dim]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +71,16 @@ class Attention(nn.Module):
         self.key_norm = RMSNorm(shape.head_dim, epsilon)
         self.value_norm = PlainNorm(epsilon)
 
-    def forward(
-        self, rows: Tensor, rotary: Tensor, mask: Tensor | None, remember: Remember
-    ) -> Tensor:
-        """rows [Q, D]; mask [Q / B, K] bool, True where a row sees a key. None: it sees all."""
+    def forward(self, rows: Tensor, rotary: Tensor, attend: Attend) -> Tensor:
+        """[Q, D] of rows [Q, D]."""
         count, groups = rows.shape[0], self.shape.kv_heads
         made = self.qkv(rows).view(count, -1, self.shape.head_dim)
         queries, keys, values = made[:, : self.heads], made[:, self.heads :], made[:, -groups:]
         queries = turn(self.query_norm(queries), rotary)
         keys = turn(self.key_norm(keys[:, :groups]), rotary)
-        seen_keys, seen_values = remember(keys, self.value_norm(values))
-        variants = seen_keys.shape[0]
-        mixed = functional.scaled_dot_product_attention(
-            queries.view(variants, -1, *queries.shape[1:]).transpose(1, 2),  # [B, H, C, head_dim]
-            seen_keys,
-            seen_values,
-            attn_mask=mask,
-            scale=1.0,
-            enable_gqa=True,
-        )
-        joined: Tensor = self.output(mixed.transpose(1, 2).reshape(count, -1))
+        mixed = attend(queries, keys, self.value_norm(values))
+        joined: Tensor = self.output(mixed.reshape(count, -1))
         return joined
-
-
-def gated(gate_up: Tensor) -> Tensor:
-    """[Q, I] from [Q, 2 I]: the second half, as much of it as the first half lets through."""
-    gate, up = gate_up.chunk(2, -1)
-    return functional.gelu(gate, approximate="tanh") * up
 
 
 class GeGLU(nn.Module):
@@ -107,7 +92,7 @@ class GeGLU(nn.Module):
         self.down = nn.Linear(inner, width, bias=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        lowered: Tensor = self.down(gated(self.gate_up(rows)))
+        lowered: Tensor = self.down(kernels.gated(self.gate_up(rows)))
         return lowered
 
 
@@ -140,12 +125,14 @@ class ExpertLinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(experts, outputs, inputs))
 
-    def forward(self, rows: Tensor, expert: int) -> Tensor:
-        return functional.linear(rows, self.weight[expert])
+    @property
+    def matrix(self) -> Matrix:
+        """As `kernels` take it."""
+        return Matrix(None, self.weight)
 
 
 class Experts(nn.Module):
-    """Gated feed-forwards, of which each row goes through a few. One expert after another."""
+    """Gated feed-forwards, of which each row goes through a few."""
 
     def __init__(self, experts: int, width: int, inner: int) -> None:
         super().__init__()
@@ -154,12 +141,7 @@ class Experts(nn.Module):
 
     def forward(self, rows: Tensor, experts: Tensor, weights: Tensor) -> Tensor:
         """The weighted sum [Q, D] of what the `experts` [Q, n] of each row make of it."""
-        mixed = torch.zeros_like(rows)
-        for expert in torch.unique(experts).tolist():
-            row, place = (experts == expert).nonzero(as_tuple=True)
-            made = self.down(gated(self.gate_up(rows[row], expert)), expert)
-            mixed.index_add_(0, row, (made * weights[row, place, None]).to(rows.dtype))
-        return mixed
+        return kernels.experts(rows, experts, weights, self.gate_up.matrix, self.down.matrix)
 
 
 class Layer(nn.Module):
@@ -184,11 +166,9 @@ class Layer(nn.Module):
         self.encoder_scale = nn.Parameter(torch.ones(1))
         self.decoder_scale = nn.Parameter(torch.ones(1))
 
-    def forward(
-        self, rows: Tensor, rotary: Tensor, mask: Tensor | None, remember: Remember, scale: Tensor
-    ) -> Tensor:  # fmt: skip
+    def forward(self, rows: Tensor, rotary: Tensor, attend: Attend, scale: Tensor) -> Tensor:
         """scale: this layer's `encoder_scale` or `decoder_scale`; the rest as in `Attention`."""
-        attended = self.attention(self.before_attention(rows), rotary, mask, remember)
+        attended = self.attention(self.before_attention(rows), rotary, attend)
         rows = rows + self.after_attention(attended)
         dense = self.after_dense(self.dense(self.before_dense(rows)))
         # The router sees the rows as they are; it has a norm of its own.
@@ -214,9 +194,17 @@ class SelfConditioning(nn.Module):
         return normed
 
 
-class Embedding(TiedEmbedding):
-    """See `TiedEmbedding`; and the mean over a distribution, for self-conditioning."""
+class Embedding(nn.Module):
+    """Token ids to rows; and the table itself, which makes the logits and self-conditioning's means."""
 
-    def mean(self, shares: Tensor) -> Tensor:
-        """[Q, D] from probabilities [Q, V]."""
-        return torch.mm(shares.to(self.weight.dtype), self.weight)
+    def __init__(self, vocabulary: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(vocabulary, width))
+
+    @property
+    def matrix(self) -> Matrix:
+        """As `kernels` take it."""
+        return Matrix(None, self.weight)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return functional.embedding(ids, self.weight)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.diffusion_gemma import DiffusionGemma, DiffusionGemmaConfig
+from engine.models.forms import Form
 from engine.models.gemma_layers import Embedding, ExpertLinear
-from engine.models.packed import Form, Packed, PackedEmbedding, PackedExpertLinear, PackedLinear
+from engine.models.packed import Packed, PackedEmbedding, PackedExpertLinear, PackedLinear
 from engine.models.shards import Shards
 
 ROWS_AT_ONCE = 4096

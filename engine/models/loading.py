@@ -12,21 +12,27 @@ import psutil
 import torch
 
 from engine.config import CANVAS_LIMIT, EngineConfig
+from engine.diagnosis import why_no_cuda
 from engine.models.base import DenoisingModel
 from engine.models.block_llama import BlockLlama
 from engine.models.catalog import known_models
 from engine.models.diffusion_gemma import DiffusionGemma
+from engine.models.forms import BITS, Form
 from engine.models.gemma_config import MODEL_TYPE, read_gemma_config
 from engine.models.gemma_prompt import with_template
 from engine.models.gemma_weights import load_diffusion_gemma
+from engine.models.kept import keep, kept_folder, load_kept
 from engine.models.pace import try_cpu
-from engine.models.packed import BITS, Form
 from engine.models.weights import load_block_llama
 from engine.request import EngineError, EngineInfo
 from engine.tokenizer import Tokenizer
 
 Progress = Callable[[float, str], None]
 
+TOO_LARGE = (
+    "The model does not fit into the memory of {device}. End other programs that use the GPU, or set "
+    "the device to cpu."
+)
 MEMORY_SHARE = 0.85
 """Of the free memory, what weights may take; the rest is for prompts and what a step computes."""
 
@@ -48,10 +54,7 @@ def load_model(
     try:
         model, form = load(folder, device, config, tokenizer, progress)
     except torch.OutOfMemoryError as error:
-        raise EngineError(
-            f"The model does not fit into the memory of {device}. Set the device to cpu, or end "
-            "other programs that use the GPU."
-        ) from error
+        raise EngineError(TOO_LARGE.format(device=device)) from error
     if tokenizer.vocab_size > model.spec.vocab_size:
         raise EngineError(
             f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, the model only "
@@ -110,8 +113,18 @@ def _diffusion_gemma(
         form = form_that_fits(shape.parameters, dtype, free_memory(device))
     else:
         form = None if config.quantization == "none" else config.quantization
+    if form is None:
+        model = load_diffusion_gemma(folder, shape, device, dtype, None, progress)
+        return model, str(dtype).removeprefix("torch.")
+    place = kept_folder(folder, form, dtype)
+    kept = load_kept(place, shape, form, device, dtype, progress)
+    if kept is not None:
+        return kept, form
     model = load_diffusion_gemma(folder, shape, device, dtype, form, progress)
-    return model, form or str(dtype).removeprefix("torch.")
+    if progress is not None:
+        progress(1.0, "keeping the packed weights for the next start")
+    keep(model, place)
+    return model, form
 
 
 def is_diffusion_gemma(folder: Path) -> bool:
@@ -172,10 +185,10 @@ def find_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise EngineError(f"Device {name!r} is not supported. Use auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and not torch.cuda.is_available():
-        why = (
-            "this torch was built without CUDA" if torch.version.cuda is None else "no GPU answers"
+        why, cure = why_no_cuda()
+        raise EngineError(
+            f"Device {name!r} cannot be used: {why}. {cure}, or set the device to auto or cpu."
         )
-        raise EngineError(f"Device {name!r} cannot be used: {why}. Set the device to auto or cpu.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         are = "is" if count == 1 else "are"

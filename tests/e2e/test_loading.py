@@ -61,6 +61,20 @@ async def test_a_model_that_cannot_be_loaded(connect: Connect) -> None:
     assert len(await session.inline(uri, 0, 4)) == 1, "mended without a restart"
 
 
+async def test_another_model_stands_in_for_one_that_cannot_be_loaded(connect: Connect) -> None:
+    """It fills, and the status says all the time why it is not the one that was asked for."""
+    cure = "the file x is damaged; download the model again"
+    session: Session = await connect(script={"answer": "1", "instead": cure})
+    uri = session.open("x = ")
+    status = await session.status(cure)
+    assert (status.kind, status.busy) == ("Warning", False)
+    assert status.message.startswith("the bundled model stands in")
+    assert len(await session.inline(uri, 0, 4)) == 1
+    last = await session.command("infill.status")
+    assert (last["kind"], last["message"]) == ("Warning", status.message)
+    assert [cure in message.message for message in session.client.messages] == [True]
+
+
 async def test_reload_starts_the_engine_again(connect: Connect) -> None:
     session: Session = await connect(script={"load_error": "out of memory"})
     await session.status("out of memory")

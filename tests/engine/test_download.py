@@ -84,6 +84,21 @@ def test_an_interrupted_download_goes_on_with_the_same_revision(hub: FakeHub, mo
     assert (models / NAME / "revision").read_text() == "aaa"
 
 
+def test_a_revision_that_is_gone_is_named_with_the_cure(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.fails_after = 1
+    with pytest.raises(EngineError):
+        get_model(NAME, print, hub)
+
+    def gone(repository: str, revision: str | None) -> Offer:
+        raise OSError(f"RevisionNotFoundError: no {revision}")
+
+    monkeypatch.setattr(hub, "describe", gone)
+    with pytest.raises(EngineError, match=r"aaa .* not there any more. Delete .*part"):
+        get_model(NAME, print, hub)
+
+
 def test_a_file_that_is_not_whole_is_no_model(hub: FakeHub, monkeypatch: Any) -> None:
     def half(repository: str, revision: str, names: list[str], folder: Path) -> None:
         for name in names:

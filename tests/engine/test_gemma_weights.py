@@ -17,35 +17,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.models import gemma_weights, packing
-from engine.models.base import ModelSpec
+from engine.bench.shapes import PUBLISHED
+from engine.models import gemma_weights, kernels, packing
 from engine.models.catalog import known_models
-from engine.models.diffusion_gemma import DiffusionGemma, DiffusionGemmaConfig, GemmaKV
+from engine.models.diffusion_gemma import DiffusionGemma, GemmaKV
+from engine.models.forms import BITS, Form, pack, unpack
 from engine.models.gemma_config import read_gemma_config
-from engine.models.gemma_layers import AttentionShape
 from engine.models.gemma_weights import load_diffusion_gemma, pack_matrices
 from engine.models.loading import form_that_fits
-from engine.models.packed import BITS, Form, PackedEmbedding, PackedLinear, pack, unpack
+from engine.models.packed import PackedEmbedding, PackedLinear
 from engine.request import EngineError
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 FORMS: tuple[Form, ...] = ("int8", "fp8", "int4")
 CURE = "[Rr]einstall.*download"
-REAL = DiffusionGemmaConfig(
-    kinds=("sliding", "sliding", "sliding", "sliding", "sliding", "full") * 5,
-    sliding=AttentionShape(kv_heads=8, head_dim=256, rotary_base=1e4, window=1024),
-    full=AttentionShape(2, 512, rotary_base=1e6, rotary_share=0.25, keys_are_values=True),
-    width=2816,
-    heads=16,
-    inner=2112,
-    experts=128,
-    experts_chosen=8,
-    expert_inner=704,
-    norm_epsilon=1e-6,
-    softcap=30.0,
-    spec=ModelSpec("real", "uniform", "any", False, 262_144, 8192, (1,)),
-)
-"""The published shape of google/diffusiongemma-26B-A4B-it."""
 
 
 def load(folder: Path, form: Form | None = None, **more: Any) -> DiffusionGemma:
@@ -210,14 +195,14 @@ def test_a_packed_matrix_multiplies_as_what_it_keeps(form: Form) -> None:
 def test_a_packed_embedding_serves_all_its_uses(
     form: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.models.packed.ROWS_AT_ONCE", 20)
+    monkeypatch.setattr(kernels.plain, "TABLE_ROWS_AT_ONCE", 20)
     table, rows, shares = random(50, 32), random(3, 32), random(3, 50).softmax(-1)
     embedding = PackedEmbedding(form, (50, 32), torch.float32, CPU)
     embedding.put(slice(0, 50), table)
     kept = unpack(form, pack(form, table))
     torch.testing.assert_close(embedding(torch.tensor([[3, 49]])), kept[[3, 49]][None])
-    torch.testing.assert_close(embedding.logits(rows), rows @ kept.T)
-    torch.testing.assert_close(embedding.mean(shares), shares @ kept)
+    torch.testing.assert_close(kernels.product(rows, embedding.matrix), rows @ kept.T)
+    torch.testing.assert_close(kernels.mean(shares, embedding.matrix), shares @ kept)
 
 
 @pytest.mark.parametrize(("form", "distance"), [("int8", 0.05), ("fp8", 0.12), ("int4", 0.3)])
@@ -286,14 +271,14 @@ def test_loading_takes_little_more_memory_than_the_model_then_has(
 
 def test_four_bits_and_a_full_cache_of_the_real_model_fit_18_gb() -> None:
     """Counted on `meta`: nothing is allocated. Logits and a step's own numbers come on top."""
-    assert REAL.parameters == pytest.approx(25.2e9, rel=0.005)
+    assert PUBLISHED.parameters == pytest.approx(25.2e9, rel=0.005)
     with META:
-        model = DiffusionGemma(REAL)
+        model = DiffusionGemma(PUBLISHED)
     pack_matrices(model, "int4", torch.bfloat16)
     plain = sum(2 * each.numel() for each in model.parameters())
     packed = sum(each.nbytes for name, each in model.named_buffers() if "rotary" not in name)
     tables = sum(each.nbytes for name, each in model.named_buffers() if "rotary" in name)
-    kv = GemmaKV(REAL, META, torch.bfloat16)
+    kv = GemmaKV(PUBLISHED, META, torch.bfloat16)
     kv.reserve(8192)
     kv.advance(8192)
     parts = {"weights": packed + plain, "positions": tables, "cache": kv.nbytes}
@@ -302,7 +287,7 @@ def test_four_bits_and_a_full_cache_of_the_real_model_fit_18_gb() -> None:
     assert sum(parts.values()) < 18e9
 
     known = next(model for model in known_models() if model.name == "diffusiongemma")
-    assert known.parameters == pytest.approx(REAL.parameters, rel=0.005)
+    assert known.parameters == pytest.approx(PUBLISHED.parameters, rel=0.005)
     assert known.memory_bytes == pytest.approx(parts["weights"], rel=0.005)
 
 
@@ -310,4 +295,4 @@ def test_four_bits_and_a_full_cache_of_the_real_model_fit_18_gb() -> None:
     ("free", "form"), [(80e9, None), (59e9, "fp8"), (30e9, "fp8"), (29e9, "int4"), (1e9, "int4")]
 )
 def test_as_many_bits_as_fit(free: float, form: Form | None) -> None:
-    assert form_that_fits(REAL.parameters, torch.bfloat16, int(free)) == form
+    assert form_that_fits(PUBLISHED.parameters, torch.bfloat16, int(free)) == form

@@ -65,6 +65,19 @@ async def test_one_that_failed_is_started_afresh() -> None:
     engines.close()
 
 
+async def test_one_that_stands_in_is_tried_again_when_nobody_uses_it() -> None:
+    made = [FakeEngine(instead="no GPU"), FakeEngine()]
+    left = list(made)
+    engines = Engines(lambda _config, _on_progress: left.pop(0))
+    first = engines.acquire(BIG, one)
+    await until(first.ready.done)
+    assert engines.acquire(BIG, other) is first, "a second window does not end it"
+    engines.release(BIG, one)
+    engines.release(BIG, other)
+    assert engines.acquire(BIG, one) is made[1]
+    engines.close()
+
+
 async def test_ending_one_does_not_wait_for_its_thread() -> None:
     class Slow(FakeEngine):
         def close(self) -> None:
