@@ -28,7 +28,7 @@ from infill_lsp.settings import Settings
 CANVAS_CHARACTERS = 500
 """Characters that a canvas is expected to hold, its slots included: code has two to four in a
 token. Where it holds less, the engine says so, and the canvas is divided."""
-SLOT_CHARACTERS = {True: 32, False: 80}
+LINE_CHARACTERS, LINES_CHARACTERS = 32, 80
 """What one hole takes of them: a single line, or several."""
 
 
@@ -171,7 +171,8 @@ class _Run:
         room = 0
         snapshot = self._opened.snapshot()
         for index in holes:
-            needed = SLOT_CHARACTERS[self._context(snapshot, index).single_line]
+            single = self._context(snapshot, index).single_line
+            needed = LINE_CHARACTERS if single else LINES_CHARACTERS
             if groups:
                 last = groups[-1][-1]
                 needed += self._opened.spans[index][0] - self._opened.spans[last][1]
@@ -180,7 +181,7 @@ class _Run:
                 room -= needed
             else:
                 groups.append([index])
-                room = CANVAS_CHARACTERS - SLOT_CHARACTERS[False]
+                room = CANVAS_CHARACTERS - LINES_CHARACTERS
         return groups
 
     def widest_between(self, group: Sequence[int]) -> int:
