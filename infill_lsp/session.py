@@ -51,6 +51,7 @@ class InfillServer(LanguageServer):
         self.completer = Completer(on_busy=lambda: self.status.busy())
         self.status = StatusLine(self._send_status)
         self.accepted = 0
+        self.client_name = ""
         self._engines = engines
         self._config: EngineConfig | None = None
         self._layers: dict[str, object] = {}
