@@ -155,9 +155,13 @@ def kept(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> Tensor:
     return text if spec.delete_id is None else text & (ids != spec.delete_id)
 
 
-def read(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> list[list[list[int]]]:
-    """For each variant, for each gap, the ids that `ids` [B, C] says: those at `kept`."""
-    return _by_gap(ids, kept(ids, canvas, spec), canvas)
+def read(
+    ids: Tensor, canvas: Canvas, spec: ModelSpec, cuts: Tensor | None = None
+) -> list[list[list[int]]]:
+    """For each variant, for each gap, the ids that `ids` [B, C] says: those at `kept`, up to the
+    first of `cuts` [B, C], if given."""
+    text = kept(ids, canvas, spec)
+    return _by_gap(ids, text if cuts is None else text & ~reached(cuts, canvas), canvas)
 
 
 def settled_head(

@@ -66,8 +66,9 @@ class Readout:
 
     def update(self, variants: Sequence[Variant], step: Step, canvas: Canvas) -> None:
         """Bring each variant to what its row of `step` says, and see whether it is finished."""
-        texts = read(step.ids, canvas, self._spec)
-        heads = settled_head(step.ids, step.settled, canvas, self._spec)
+        doubtful = step.settled & (step.confidence < self._request.least_confidence)
+        texts = read(step.ids, canvas, self._spec, doubtful)
+        heads = settled_head(step.ids, step.settled & ~doubtful, canvas, self._spec)
         ends = closed(torch.where(step.settled, step.ids, -1), canvas, self._spec)
         surprise = -step.confidence.clamp_min(LEAST_CONFIDENCE).log()
         counted = step.settled & kept(step.ids, canvas, self._spec)
@@ -78,7 +79,11 @@ class Readout:
             variant.surprise = float(surprise[row][counted[row]].sum())
             variant.count = int(counted[row].sum())
             variant.tokens = self._tokens(step, canvas, row)
-            variant.stop = self._stop(variant, bool(step.done[row]), ends[row])
+            done = bool(step.done[row])
+            variant.stop = self._stop(variant, done, ends[row])
+            final = done or self._spec.order == "left_to_right"
+            if final and not self._request.between and bool((counted & doubtful)[row].any()):
+                variant.stop = Stop.COMPLETE  # what follows a doubtful token is cut anyway
 
     def fill(self, variant: Variant) -> Fill:
         """The variant as the text side sees it."""

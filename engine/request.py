@@ -60,6 +60,8 @@ class InfillRequest:
     """The same for each of several gaps. Empty: what `single_line` says holds for all."""
     max_tokens: int | None = None
     """Most tokens in one gap. None: the length strategy of the model decides."""
+    least_confidence: float = 0.0
+    """A gap's text ends before the first token that was accepted with less probability."""
     variants: int = 1
     """How many different fills to make over one prompt. The first is greedy, the others sampled."""
     seed: int = 0

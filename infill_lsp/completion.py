@@ -102,12 +102,12 @@ async def fill(
     if silence is not None:
         return Filled((), None, silence, ms)
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
-    if max_tokens is not None:
-        request = replace(request, max_tokens=max_tokens)
+    cut_below = settings.cut_below_percent / 100
+    request = replace(request, max_tokens=max_tokens, least_confidence=cut_below)
     asked = time.perf_counter()
     draft = await answer_of(engine.submit(request, on_draft))  # 4
     until = math.inf if deadline is None else asked + deadline
-    draft = await _mended(draft, request, context, engine, until)
+    draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
     began = time.perf_counter()
     texts = worth_showing(draft, context)  # 5
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
@@ -189,14 +189,17 @@ async def _mended(
 ) -> Draft:
     """The draft with its best fill mended where that does not parse, while there is time."""
     best, *others = draft.fills
+    forwards = draft.stats.forwards
 
     async def ask(again: InfillRequest) -> Draft:
-        return await answer_of(engine.submit(again))
+        nonlocal forwards
+        answer = await answer_of(engine.submit(again))
+        forwards += answer.stats.forwards
+        return answer
 
     text = await mended(best.text, request, context, ask, until)
-    if text == best.text:
-        return draft
-    return replace(draft, fills=(replace(best, texts=(text,)), *others))
+    stats = replace(draft.stats, forwards=forwards)
+    return replace(draft, fills=(replace(best, texts=(text,)), *others), stats=stats)
 
 
 def worth_showing(draft: Draft, context: Context) -> tuple[tuple[str, float], ...]:

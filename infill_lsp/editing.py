@@ -250,12 +250,9 @@ async def _apply(ls: InfillServer, snapshot: Snapshot, edits: Sequence[Edit], la
     document = ls.documents.get(snapshot.uri)
     if document is None or document.version != snapshot.version:
         raise _moved()
-    workspace = ls.client_capabilities.workspace
-    edit_support = workspace.workspace_edit if workspace else None
-    versioned = bool(edit_support and edit_support.document_changes)
     result = await ls.workspace_apply_edit_async(
         types.ApplyWorkspaceEditParams(
-            workspace_edit(snapshot, edits, versioned=versioned), label=f"infill: {label}"
+            workspace_edit(snapshot, edits, versioned=_versioned(ls)), label=f"infill: {label}"
         )
     )
     if not result.applied:
@@ -263,6 +260,13 @@ async def _apply(ls: InfillServer, snapshot: Snapshot, edits: Sequence[Edit], la
             "the editor did not apply the edit; has the text changed meanwhile? Ask again.",
             CONTENT_MODIFIED,
         )
+
+
+def _versioned(ls: InfillServer) -> bool:
+    """Whether the client looks at an edit's version. Neovim does, and does not say so."""
+    workspace = ls.client_capabilities.workspace
+    edit = workspace.workspace_edit if workspace else None
+    return bool(edit and edit.document_changes) or ls.client_name == "Neovim"
 
 
 def _can_apply(ls: InfillServer) -> bool:

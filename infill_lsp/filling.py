@@ -24,11 +24,12 @@ from infill_lsp.holes import Hole
 from infill_lsp.postprocess import postprocess
 from infill_lsp.repair import mended
 from infill_lsp.settings import Settings
+from infill_lsp.syntax import errors
 
 CANVAS_CHARACTERS = 500
 """Characters that a canvas is expected to hold, its slots included: code has two to four in a
 token. Where it holds less, the engine says so, and the canvas is divided."""
-SLOT_CHARACTERS = {True: 32, False: 80}
+LINE_CHARACTERS, LINES_CHARACTERS = 32, 80
 """What one hole takes of them: a single line, or several."""
 
 
@@ -113,9 +114,9 @@ async def fill_holes(
 
     Raises EngineError when the engine cannot do it, asyncio.CancelledError when it was displaced.
     """
-    run = _Run(engine, _Opened(snapshot, holes), settings, seed, deadline, document)
+    run = _Run(engine, snapshot, holes, settings, seed, deadline, document)
     for index, hole in enumerate(holes):
-        if hole.known is not None:
+        if hole.known is not None and run.improves(index, hole.known):
             run.keep(index, hole.known)
     asked = [index for index, hole in enumerate(holes) if hole.known is None]
     together = sees_after(engine) if together is None else together
@@ -148,7 +149,8 @@ class _Run:
     def __init__(
         self,
         engine: InfillEngine,
-        opened: _Opened,
+        snapshot: Snapshot,
+        holes: Sequence[Hole],
         settings: Settings,
         seed: int,
         deadline: float | None,
@@ -157,7 +159,8 @@ class _Run:
         self.fills: dict[int, str] = {}
         """What is worth keeping."""
         self.asked = self.forwards = 0
-        self._engine, self._opened, self._settings = engine, opened, settings
+        self._engine, self._opened, self._settings = engine, _Opened(snapshot, holes), settings
+        self._kinds = [hole.kind for hole in holes]
         self._seed, self._deadline, self._document = seed, deadline, document
 
     def keep(self, index: int, fill: str) -> None:
@@ -165,13 +168,26 @@ class _Run:
         self._opened.put(index, fill)
         self.fills[index] = fill
 
+    def improves(self, index: int, fill: str) -> bool:
+        """Whether fewer errors are near hole `index` with this fill than with what stands there."""
+        stood, before = self._opened.at(index), self._errors(index)
+        self._opened.put(index, fill)
+        after = self._errors(index)
+        self._opened.put(index, stood)
+        return after < before
+
+    def _errors(self, index: int) -> int:
+        tree = self._opened.snapshot().tree_at(self._opened.spans[index][0])
+        return 0 if tree is None else errors(tree, 0, len(self._opened.text))
+
     def canvases(self, holes: Sequence[int]) -> list[list[int]]:
         """Neighbouring holes in as few canvases as are likely to hold them."""
         groups: list[list[int]] = []
         room = 0
         snapshot = self._opened.snapshot()
         for index in holes:
-            needed = SLOT_CHARACTERS[self._context(snapshot, index).single_line]
+            single = self._context(snapshot, index).single_line
+            needed = LINE_CHARACTERS if single else LINES_CHARACTERS
             if groups:
                 last = groups[-1][-1]
                 needed += self._opened.spans[index][0] - self._opened.spans[last][1]
@@ -180,7 +196,7 @@ class _Run:
                 room -= needed
             else:
                 groups.append([index])
-                room = CANVAS_CHARACTERS - SLOT_CHARACTERS[False]
+                room = CANVAS_CHARACTERS - LINES_CHARACTERS
         return groups
 
     def widest_between(self, group: Sequence[int]) -> int:
@@ -206,8 +222,9 @@ class _Run:
             single = request_for(context, 1, self._seed, self._deadline, self._document)
             text = await mended(text, single, context, self._ask, until)
             shown = postprocess(text, context)
-            if shown is not None:
-                self.keep(index, shown)
+            if shown is None or (self._kinds[index] == "error" and not self.improves(index, shown)):
+                continue
+            self.keep(index, shown)
 
     def _request(self, group: Sequence[int]) -> InfillRequest:
         """The gaps of a group in one request."""

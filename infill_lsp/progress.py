@@ -13,6 +13,8 @@ from pygls.lsp.server import LanguageServer
 
 from infill_lsp.protocol import work_done_token
 
+CREATION_SECONDS = 2.0
+"""How long a client may take to answer that it will show progress; then it is not shown."""
 _tokens = itertools.count(1)
 
 
@@ -20,20 +22,10 @@ _tokens = itertools.count(1)
 async def progress(ls: LanguageServer, what: str) -> AsyncIterator[Callable[[int, int], None]]:
     """Show progress while the body runs, where the client shows such; to cancel there is to cancel
     this task. Yields a function to be told how many are done, of how many."""
-    window = ls.client_capabilities.window
-    token = work_done_token.get()
-    created = token is None
-    if created:
-        if not (window and window.work_done_progress):
-            yield lambda done, all_: None
-            return
-        token = f"infill-edit-{next(_tokens)}"
-        try:
-            await ls.work_done_progress.create_async(token)
-        except JsonRpcException:
-            yield lambda done, all_: None
-            return
-    assert token is not None
+    token = work_done_token.get() or await _created(ls)
+    if token is None:
+        yield lambda done, all_: None
+        return
     task = asyncio.current_task()
     begin = types.WorkDoneProgressBegin(title="infill", message=what, cancellable=True)
     ls.work_done_progress.begin(token, begin)
@@ -52,3 +44,17 @@ async def progress(ls: LanguageServer, what: str) -> AsyncIterator[Callable[[int
     finally:
         ls.work_done_progress.tokens.pop(token, None)
         ls.work_done_progress.end(token, types.WorkDoneProgressEnd())
+
+
+async def _created(ls: LanguageServer) -> types.ProgressToken | None:
+    """A token that the client has agreed to; None where it shows no progress."""
+    window = ls.client_capabilities.window
+    if not (window and window.work_done_progress):
+        return None
+    token = f"infill-edit-{next(_tokens)}"
+    try:
+        async with asyncio.timeout(CREATION_SECONDS):
+            await ls.work_done_progress.create_async(token)
+    except (JsonRpcException, TimeoutError):
+        return None
+    return token

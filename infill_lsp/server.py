@@ -31,6 +31,7 @@ def make_server(engines: Engines) -> InfillServer:
 def _add_life_cycle(server: InfillServer) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
+        ls.client_name = params.client_info.name if params.client_info else ""
         ls.set_layer("initialize", params.initialization_options)
         wanted = ls.completer.settings.completion_fallback
         text_document = params.capabilities.text_document

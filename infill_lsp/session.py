@@ -60,6 +60,7 @@ class InfillServer(LanguageServer):
         self.accepted = 0
         self._usage = UsageLog()
         self._acceptance = Acceptance(self._count)
+        self.client_name = ""
         self._engines = engines
         self._config: EngineConfig | None = None
         self._layers: dict[str, object] = {}

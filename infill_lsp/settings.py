@@ -57,6 +57,8 @@ class Settings:
     """The same for a suggestion that was asked for."""
     variants: int = field(default=3, metadata={"least": 1, "most": 16})
     """How many suggestions to make when asked for. An automatic request makes one."""
+    cut_below_percent: int = field(default=0, metadata={"least": 0, "most": 99})
+    """End a suggestion before the first token that the model gives less probability. 0: never."""
     multiline: Literal["auto", "never", "always"] = "auto"
     """Several lines at once: where they fit, nowhere, or wherever nothing follows on the line."""
     complete_in_comments: bool = True

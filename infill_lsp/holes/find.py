@@ -24,6 +24,8 @@ from infill_lsp.positions import line_bounds
 LONGEST_ERROR = 200
 """Characters: what does not parse beyond that is no hole but a text in another language."""
 _FUNCTION = re.compile(r"func|method|constructor")
+_WRITTEN = re.compile(r"[^\w\s]+|[A-Za-z]+")
+"""How a token is called that is written as it is called, unlike `_newline`."""
 _SPACE = re.compile(r"[ \t]*")
 
 
@@ -165,8 +167,9 @@ def _errors(tree: Tree, text: str, span: tuple[int, int]) -> Iterator[Hole]:
         if end < span[0] or start > span[1] or not (node.has_error or node.is_missing):
             continue
         if node.is_missing:
-            known = None if node.is_named or not node.type.isprintable() else node.type
-            yield Hole(start, start, "missing", known=known)
+            known = None if node.is_named else node.type
+            if known is None or _WRITTEN.fullmatch(known):
+                yield Hole(start, start, "missing", known=known)
             continue
         body = text[start:end].strip()
         if node.is_error and node.parent and 0 < len(body) <= LONGEST_ERROR and "\n" not in body:

@@ -20,7 +20,7 @@ from pytest_lsp import make_test_lsp_client
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sessions import SECONDS, Connect, Session, capabilities, listening, running
+from sessions import SECONDS, Connect, Session, capabilities, client_info, listening, running
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +57,7 @@ async def connect(tmp_path: Path, tcp_server: tuple[str, int]) -> AsyncIterator[
             edit(declared)
             params = types.InitializeParams(
                 declared,
+                client_info=client_info(editor),
                 root_uri=folder,
                 workspace_folders=[types.WorkspaceFolder(folder, "folder")],
                 initialization_options={"infill": {"model": model, **settings}},

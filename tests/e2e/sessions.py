@@ -28,6 +28,12 @@ def capabilities(client: str) -> types.ClientCapabilities:
     return get_converter().structure(captured["capabilities"], types.ClientCapabilities)
 
 
+def client_info(client: str) -> types.ClientInfo:
+    """How that editor calls itself."""
+    captured = json.loads((ROOT / "fixtures" / "clients" / f"{client}.json").read_text())
+    return get_converter().structure(captured["clientInfo"], types.ClientInfo)
+
+
 def frame(message: Any) -> bytes:
     """A message as it is on the wire."""
     body = json.dumps(message).encode()

@@ -76,12 +76,25 @@ async def test_only_the_holes_of_a_range(connect: Connect) -> None:
     assert editor.applied(TWO) == TWO.replace("return ...", "return f(b)")
 
 
+def _no_document_changes(client: types.ClientCapabilities) -> None:
+    assert client.workspace is not None
+    client.workspace.workspace_edit = None
+
+
 async def test_a_client_without_versioned_edits_gets_plain_ones(connect: Connect) -> None:
-    session, editor, uri = await opened(connect, TWO, editor="neovim-0.12", script={"answer": "1"})
+    session, editor, uri = await opened(
+        connect, TWO, edit=_no_document_changes, script={"answer": "1"}
+    )
     await session.command("infill.fillHoles", uri)
     (params,) = editor.edits
     assert params.edit.document_changes is None
     assert list(params.edit.changes) == [uri]
+
+
+async def test_neovim_looks_at_versions_although_it_does_not_say_so(connect: Connect) -> None:
+    session, editor, uri = await opened(connect, TWO, editor="neovim-0.12", script={"answer": "1"})
+    await session.command("infill.fillHoles", uri)
+    assert editor.applied(TWO) == TWO.replace("...", "1")
 
 
 def _no_apply_edit(client: types.ClientCapabilities) -> None:

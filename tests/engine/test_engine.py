@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,6 +172,19 @@ def test_a_fill_longer_than_a_canvas_goes_on_block_by_block(endless: Engine) -> 
     for start in (300, 550):
         again = last(endless.infill(InfillRequest("ab" + whole[:start], SUFFIX, max_tokens=40)))
         assert again.fills[0].text == whole[start : start + 39]
+
+
+def test_a_fill_ends_before_the_first_doubtful_token(engine: Engine) -> None:
+    request = InfillRequest(PREFIX + "\n", SUFFIX, max_tokens=12)
+    whole = last(engine.infill(request)).fills[0]
+    sure = [token.confidence for token in whole.tokens if token.free and token.text]
+    least = sorted(sure)[len(sure) // 2]
+    cut = last(engine.infill(replace(request, least_confidence=least))).fills[0]
+    first = next(index for index, confidence in enumerate(sure) if confidence < least)
+    assert whole.text.startswith(cut.text)
+    assert len(cut.text) <= first < len(sure)
+    nothing = last(engine.infill(replace(request, least_confidence=1.1))).fills[0]
+    assert nothing.text == ""
 
 
 def test_max_tokens_is_kept(engine: Engine) -> None:

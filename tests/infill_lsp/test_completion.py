@@ -241,3 +241,18 @@ async def test_typed_along_while_the_engine_worked(engine: FakeEngine) -> None:
     (suggestion,) = answer.suggestions
     assert (suggestion.start, suggestion.end, suggestion.text) == (4, 6, "12345")
     assert answer.snapshot is mirrored.snapshot()
+
+
+async def test_how_sure_a_token_must_be_is_the_user_s_choice(engine: FakeEngine) -> None:
+    settings = replace(Settings(), cut_below_percent=25)
+    await fill(engine, document("x = ").snapshot(), 4, settings=settings)
+    assert engine.requests[0].least_confidence == 0.25
+
+
+async def test_what_does_not_parse_is_asked_for_again_and_counted() -> None:
+    answers = iter([["[i * for i in a]"], ["* 2"]])
+    fake = FakeEngine(lambda _: next(answers), steps=0)
+    await asyncio.wrap_future(fake.ready)
+    filled = await fill(fake, document("x = ").snapshot(), 4, settings=Settings())
+    assert [each.text for each in filled.suggestions] == ["[i * 2 for i in a]"]
+    assert [request.prefix for request in fake.requests] == ["x = ", "x = [i "]

@@ -110,6 +110,15 @@ async def test_a_hole_without_a_good_fill_stays_as_it_was() -> None:
     assert [hole.start for hole in filling.empty] == [4]
 
 
+async def test_what_does_not_parse_is_only_replaced_by_something_better() -> None:
+    text = "let y = a +* 2;\n"
+    filled, filling = await fill(FakeEngine("+"), text, "javascript")
+    assert filled == text
+    assert [hole.kind for hole in filling.empty] == ["error"]
+    filled, _ = await fill(FakeEngine("+ 1"), text, "javascript")
+    assert filled == "let y = a + 1* 2;\n"
+
+
 async def test_fills_are_cut_as_suggestions_are() -> None:
     engine = FakeEngine([["1\nb = 7", "foo(2))"]])
     filled, _ = await fill(engine, "a = ...\nb = max(...)\n")
