@@ -108,7 +108,7 @@ async def _project(folder: Path) -> _Read:
         return _Read(seconds, core_seconds, process.memory_info().rss / 1e6, answers)
     finally:
         client.close()
-        await asyncio.sleep(0.1)  # for its pipes to be let go
+        await client.wait_closed()
 
 
 async def _server_meanwhile(folder: Path, config: EngineConfig) -> list[float]:

@@ -25,7 +25,7 @@ WRONG = {
     "complete_in_comments": None.__class__.__name__,
     "complete_in_strings": [],
     "ignored_files": "no",
-    "project_context": 1,
+    "project_context": ["similar", "magic"],
     "completion_fallback": False,
 }
 RIGHT = {
@@ -43,7 +43,7 @@ RIGHT = {
     "complete_in_comments": False,
     "complete_in_strings": False,
     "ignored_files": True,
-    "project_context": False,
+    "project_context": ["imports", "recent"],
     "completion_fallback": "always",
 }
 NAMES = [entry.name for entry in fields(Settings)]
