@@ -51,6 +51,12 @@ def _add_life_cycle(server: InfillServer) -> None:
         else:
             ls.set_layer("client", params.settings)
 
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    async def folders_changed(
+        ls: InfillServer, _params: types.DidChangeWorkspaceFoldersParams
+    ) -> None:
+        await ls.start_project()
+
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def files_changed(ls: InfillServer, params: types.DidChangeWatchedFilesParams) -> None:
         ls.neighbours.files_changed([change.uri for change in params.changes])

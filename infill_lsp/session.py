@@ -180,10 +180,11 @@ class InfillServer(LanguageServer):
             if problem not in self._reported:
                 self._reported.add(problem)
                 self._tell(types.MessageType.Warning, problem)
-        switched = reading.settings.project_context != self.completer.settings.project_context
+        self.neighbours.sources = reading.settings.project_context
+        switched = bool(self.neighbours.sources) != bool(self.completer.settings.project_context)
         self.completer.settings = reading.settings
         if switched and self._config is not None:
-            self.run(self._start_project())
+            self.run(self.start_project())
         if self._config not in (None, settings.engine_config(reading.settings)):
             self.start_engine()
 
@@ -211,11 +212,11 @@ class InfillServer(LanguageServer):
             pull = self.run(self.pull_settings())
             await asyncio.wait({pull}, timeout=CONFIGURATION_SECONDS)
         self.start_engine()
-        self.neighbours.set_folders(self.workspace.folders or [self.workspace.root_uri or ""])
-        await self._start_project()
+        await self.start_project()
 
-    async def _start_project(self) -> None:
+    async def start_project(self) -> None:
         """Begin to read the workspace's folders, where that is wanted; end it where it is not."""
+        self.neighbours.set_folders(self.workspace.folders or [self.workspace.root_uri or ""])
         if not self.completer.settings.project_context:
             self.neighbours.stop()
             return

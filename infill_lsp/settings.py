@@ -17,6 +17,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from engine import EngineConfig
 
 SECTION = "infill"
+Source = Literal["imports", "sibling", "called", "similar", "recent"]
+"""Where pieces of other files come from, in the order in which they stand in a prompt."""
 PRIVATE_FILES = (
     *(".env", ".env.*", "*.env", ".envrc"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.kdbx", "*.gpg"),
@@ -43,8 +45,10 @@ class Settings:
     """No suggestions in files whose name or path matches one of these patterns."""
     ignored_files: bool = False
     """Suggest in files that `.gitignore` or `.infillignore` names, too."""
-    project_context: bool = True
-    """Read the other files of the workspace and show the model what fits the gap."""
+    project_context: tuple[Source, ...] = ("similar", "recent")
+    """Which pieces of the workspace's other files the model is shown: `imports` (definitions behind
+    them), `sibling` (test or header), `called` (signatures), `similar` (regions), `recent` (edits).
+    The default is what was measured to help the bundled model; `[]`: no other file is read."""
     model: str = "bundled"
     """A known model's name, or a folder with weights."""
     device: str = "auto"
@@ -157,6 +161,15 @@ def _read_texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _choices(allowed: tuple[str, ...]) -> Callable[[object], tuple[str, ...]]:
+    def read_choices(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(entry in allowed for entry in value):
+            raise ValueError("a list of some of " + ", ".join(f'"{entry}"' for entry in allowed))
+        return tuple(value)
+
+    return read_choices
+
+
 def _integer(least: int, most: int) -> Callable[[object], int]:
     def read_integer(value: object) -> int:
         if isinstance(value, float) and value.is_integer():
@@ -186,6 +199,8 @@ def _reader(name: str, kind: Any, limits: Mapping[str, int]) -> Callable[[object
         return _read_bool
     if kind is str:
         return _read_text
+    if kind == tuple[Source, ...]:
+        return _choices(get_args(Source))
     if kind == tuple[str, ...]:
         return _read_texts
     return _integer(limits["least"], limits["most"])

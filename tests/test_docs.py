@@ -24,6 +24,10 @@ JSON_TYPES = {
     int: {"type": "integer"},
     int | None: {"type": ["integer", "null"]},
     tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
+    tuple[settings.Source, ...]: {
+        "type": "array",
+        "items": {"type": "string", "enum": list(get_args(settings.Source))},
+    },
 }
 
 
@@ -100,6 +104,36 @@ def measured() -> str:
 
 def test_the_measured_figures_are_those_of_the_results_files() -> None:
     assert measured() in README, f"put this into README.md:\n{measured()}"
+
+
+def context_worth() -> str:
+    """The README's figures of other files' worth, from the file that `eval context --json` wrote."""
+    found = json.loads((MEASURED / "context-cpu.json").read_text("utf-8"))
+    rows = [
+        "| in the prompt besides the file | loss, nats a token | change | 95 % | names of other files"
+        " | 95 % | exact |",
+        "|---|---:|---:|---|---:|---|---:|",
+    ]
+    for row in found["rows"]:
+        changes = [
+            f"{row[f'{name}_change']:+.1%} | {low:+.1%} to {high:+.1%}"
+            for name in ("loss", "names")
+            for low, high in [row[f"{name}_interval"]]
+        ]
+        rows.append(
+            f"| {row['condition']} | {row['loss']:.3f} | {' | '.join(changes)} | {row['exact']:.1%} |"
+        )
+    gaps = found["rows"][0]["gaps"]
+    rows += [
+        "",
+        f"{gaps} gaps of {found['packages']} held-out packages, {found['model']}, prompts of",
+    ]
+    rows[-1] += f" {found['room_tokens']} tokens; commit {found['commit']}."
+    return "\n".join(rows)
+
+
+def test_the_worth_of_other_files_is_what_was_measured() -> None:
+    assert context_worth() in README, f"put this into README.md:\n{context_worth()}"
 
 
 def ablations(name: str) -> str:

@@ -22,7 +22,7 @@ from rich.table import Table
 
 import engine
 from engine import Cancelled, Draft, EngineConfig, InfillEngine, InfillRequest
-from infill_lsp.commands import bench_server
+from infill_lsp.commands import bench_project, bench_server
 from infill_lsp.commands.provenance import commit, versions
 from infill_lsp.completion import Filled, fill
 from infill_lsp.documents import Change, Document
@@ -65,6 +65,7 @@ def run(config: EngineConfig, *, repeats: int, as_json: bool) -> int:
     finally:
         loaded.close()
     measures += [Measure(*row) for row in bench_server.measure(config, source, repeats)]
+    measures += [Measure(*row) for row in bench_project.measure(config)]
     if not as_json:
         show(measures)
     document = {

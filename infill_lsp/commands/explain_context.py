@@ -46,14 +46,22 @@ def project_folder(path: Path) -> Path:
     return path.parent
 
 
-def show(console: Console, asked: Asked) -> None:
-    """Each piece that was considered, in the order of the prompt, and why it is not there."""
+def show(console: Console, asked: Asked, dropped: int) -> None:
+    """Each piece that was considered, in the order of the prompt, and why it is not there.
+
+    dropped: characters that the prompt had no room for.
+    """
     table = Table(box=None, pad_edge=False)
     for title in ("source", "from", "characters", ""):
         table.add_column(title, justify="right" if title == "characters" else "left")
     for each in asked.answer.verdicts:
         place = f"{each.piece.path}:{each.piece.line + 1}"
-        said = "in the prompt" if each.left_out is None else f"left out: {each.left_out}"
+        said = "offered" if each.left_out is None else f"left out: {each.left_out}"
         table.add_row(each.piece.source, place, str(len(each.piece.text)), said)
     console.print(asked.refused or f"{asked.files} files read", style="dim")
     console.print(table)
+    if dropped:
+        console.print(
+            f"{dropped} characters of these and of the file itself did not fit the prompt",
+            style="dim",
+        )

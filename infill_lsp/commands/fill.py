@@ -106,7 +106,8 @@ def run(
     else:
         show(console, snapshot, filled, info)
         if asked:
-            explain_context.show(console, asked)
+            stats = filled.draft.stats if filled.draft else None
+            explain_context.show(console, asked, stats.dropped_chars if stats else 0)
     return 0 if filled.suggestions else 1
 
 

@@ -24,17 +24,18 @@ from infill_lsp.documents import Document
 from infill_lsp.evaluation.case import EvaluationError
 from infill_lsp.evaluation.heldout import gaps
 from infill_lsp.evaluation.scores import change, change_interval, interval
-from infill_lsp.project.assembly import SOURCES
+from infill_lsp.project.assembly import DEFAULT_SOURCES, SOURCES
 from infill_lsp.project.modules import READERS
 from infill_lsp.project.project import Project
 from infill_lsp.project.ring import region_around
 from infill_lsp.project.sources import FEW_PLACES, question
 
-LOCAL, ALL = "local", "all"
+LOCAL, ALL, DEFAULT = "local", "all", "default"
 CONDITIONS: dict[str, tuple[str, ...]] = {
     LOCAL: (),
     **{source: (source,) for source in SOURCES},
     ALL: SOURCES,
+    DEFAULT: DEFAULT_SOURCES,
 }
 """What stands in the prompt besides the file itself."""
 TRIES = 6

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from engine import Snippet
 from infill_lsp.project.private import holds_secret, is_private
 from infill_lsp.project.sources import Piece, headed
+from infill_lsp.settings import Settings, Source
 
-BUDGET = {
+BUDGET: dict[Source, int] = {
     "imports": 2400,
     "sibling": 800,
     "called": 800,
@@ -23,7 +24,7 @@ BUDGET = {
 """Most characters of each source, in the order in which they stand. Together about the 2,000 tokens
 that a full prompt has for snippets (`engine.prompt`, which drops from the end what does not fit)."""
 SOURCES = tuple(BUDGET)
-DEFAULT_SOURCES = SOURCES
+DEFAULT_SOURCES = Settings().project_context
 
 
 @dataclass(frozen=True, slots=True)

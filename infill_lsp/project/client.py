@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from infill_lsp.project import messages
-from infill_lsp.project.assembly import Answer
+from infill_lsp.project.assembly import DEFAULT_SOURCES, Answer
 from infill_lsp.project.sources import Question
 
 logger = logging.getLogger(__name__)
@@ -42,13 +42,13 @@ class ProjectClient:
         )
         return cls(process)
 
-    async def answer(self, question: Question) -> Answer:
-        """What the project has to say, as soon as its process gets to it; nothing when it ended."""
+    async def answer(self, question: Question, sources: Sequence[str] = DEFAULT_SOURCES) -> Answer:
+        """What the project has to say out of these sources, as soon as its process gets to it; nothing when it ended."""
         number = next(self._numbers)
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = waiting
         try:
-            self._send(messages.ask(number, question))
+            self._send(messages.ask(number, question, sources))
             return await waiting
         finally:
             self._waiting.pop(number, None)
@@ -67,6 +67,10 @@ class ProjectClient:
             self._process.stdin.close()
         if self._process.returncode is None:
             self._process.kill()
+
+    async def wait_closed(self) -> None:
+        """Until the process is gone, after `close`."""
+        await self._process.wait()
 
     def _send(self, message: messages.Message) -> None:
         if self._process.stdin is not None and self._process.returncode is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,7 @@ from infill_lsp.project.assembly import Answer, Verdict
 from infill_lsp.project.sources import Piece, Question
 
 Message = dict[str, Any]
-"""From the server: `ask` with an id and a `question`, `changed` with paths, or `remember` with path,
+"""From the server: `ask` with an id, a `question` and `sources`, `changed` with paths, or `remember` with path,
 line and text. From the process: `answer` with that id, or `indexed` with a number of files."""
 
 
@@ -26,8 +27,8 @@ def from_line(line: bytes) -> Message:
     return message
 
 
-def ask(number: int, question: Question) -> Message:
-    return {"ask": number, "question": asdict(question)}
+def ask(number: int, question: Question, sources: Sequence[str]) -> Message:
+    return {"ask": number, "question": asdict(question), "sources": list(sources)}
 
 
 def question_of(message: Message) -> Question:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from engine import Snippet
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document, Snapshot
-from infill_lsp.project.assembly import Answer
+from infill_lsp.project.assembly import DEFAULT_SOURCES, Answer
 from infill_lsp.project.client import ProjectClient
 from infill_lsp.project.ignore import IGNORE_FILES, IgnoreRules
 from infill_lsp.project.ring import REGION_LINES, region_around
@@ -47,6 +47,8 @@ class Neighbours:
     """The projects of one connection. Used from its event loop's thread only."""
 
     def __init__(self) -> None:
+        self.sources: Sequence[str] = DEFAULT_SOURCES
+        """Where pieces are taken from."""
         self._clients: dict[Path, ProjectClient] = {}
         self._rules: dict[Path, IgnoreRules] = {}
         self._chosen: dict[str, _Chosen] = {}
@@ -60,6 +62,8 @@ class Neighbours:
 
     async def start(self, *, watch: bool) -> None:
         """Begin to read the folders. watch: the editor does not say what changes there."""
+        for folder in self._clients.keys() - self._rules.keys():
+            self._clients.pop(folder).close()
         for folder in self._rules:
             if (why := refusal(folder)) is not None:
                 logger.info("no other files are looked at: %s", why)
@@ -144,7 +148,7 @@ class Neighbours:
         self, client: ProjectClient, chosen: _Chosen, context: Context, path: str
     ) -> None:
         place = chosen.place
-        answer = await client.answer(question(context, path))
+        answer = await client.answer(question(context, path), self.sources)
         if chosen.place == place:  # else a newer question is on its way
             chosen.answer = answer
 

@@ -58,10 +58,15 @@ class Project:
         return True
 
     def changed(self, paths: Sequence[str]) -> None:
-        """Files of these paths were made, changed or deleted."""
-        if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
+        """Files or folders of these paths were made, changed or deleted."""
+        if any(
+            path.rpartition("/")[2] in IGNORE_FILES or (self.root / path).is_dir() for path in paths
+        ):
             self.rescan()
-        self._waiting.extend(path for path in paths if path not in self._waiting)
+        for path in paths:
+            for each in (path, *self.index.paths(under=path)):
+                if each not in self._waiting:
+                    self._waiting.append(each)
 
     def remember(self, path: str, line: int, text: str) -> None:
         """A region of an open file was edited or looked at. Private and ignored files are not

@@ -57,6 +57,7 @@ def wanted(path: str, rules: IgnoreRules) -> bool:
     """Whether a file, by its path alone, belongs into the index."""
     return (
         language_for("", path) is not None
+        and not any("\ud800" <= letter <= "\udfff" for letter in path)  # a name that is not UTF-8
         and not is_private(path)
         and rules.reason(path) is None
     )  # fmt: skip

@@ -55,7 +55,7 @@ def serve(project: Project, inbox: Inbox, out: BinaryIO) -> None:
         if message is None:
             return
         if "ask" in message:
-            answer = project.answer(messages.question_of(message))
+            answer = project.answer(messages.question_of(message), message["sources"])
             _write(out, messages.answered(message["ask"], answer))
         elif "changed" in message:
             project.changed(message["changed"])

@@ -39,7 +39,7 @@ async def typed_until(session: Session, uri: str, text: str, name: str) -> None:
 async def test_a_definition_behind_an_import_is_in_the_prompt(
     connect: Connect, tmp_path: Path
 ) -> None:
-    session = await connect(folder=workspace(tmp_path))
+    session = await connect(folder=workspace(tmp_path), projectContext=["imports"])
     await session.ready()
     uri = session.open(MAIN)
     await typed_until(session, uri, "def price_of(", "price_of")
@@ -53,7 +53,7 @@ async def test_a_definition_behind_an_import_is_in_the_prompt(
 async def test_an_editor_that_watches_is_asked_to_tell_and_is_heard(
     connect: Connect, tmp_path: Path
 ) -> None:
-    session = await connect(folder=workspace(tmp_path))
+    session = await connect(folder=workspace(tmp_path), projectContext=["imports"])
     await session.ready()
     uri = session.open(MAIN)
     await typed_until(session, uri, "def price_of(", "price_of")
@@ -71,7 +71,9 @@ async def test_an_editor_that_does_not_watch_is_not_needed(
         assert declared.workspace is not None
         declared.workspace.did_change_watched_files = None
 
-    session = await connect(folder=workspace(tmp_path), edit=no_watching)
+    session = await connect(
+        folder=workspace(tmp_path), edit=no_watching, projectContext=["imports"]
+    )
     await session.ready()
     uri = session.open(MAIN)
     await typed_until(session, uri, "def price_of(", "price_of")
@@ -95,8 +97,19 @@ async def test_ignored_files_are_not_completed(connect: Connect, tmp_path: Path,
     assert await willing.inline(willing.open("x = ", name=name), 0, 4, invoked=True)
 
 
+async def test_a_folder_that_is_added_later_is_read(connect: Connect, tmp_path: Path) -> None:
+    session = await connect(projectContext=["imports"])
+    await session.ready()
+    session.folder = workspace(tmp_path)
+    added = types.WorkspaceFolder(session.folder, "later")
+    session.client.workspace_did_change_workspace_folders(
+        types.DidChangeWorkspaceFoldersParams(types.WorkspaceFoldersChangeEvent([added], []))
+    )
+    await typed_until(session, session.open(MAIN), "def price_of(", "price_of")
+
+
 async def test_switched_off_nothing_is_read(connect: Connect, tmp_path: Path) -> None:
-    session = await connect(folder=workspace(tmp_path), transport="stdio", projectContext=False)
+    session = await connect(folder=workspace(tmp_path), transport="stdio", projectContext=[])
     await session.ready()
     uri = session.open(MAIN)
     assert await session.inline(uri, 2, 4)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from workspace_files import write
 
-from infill_lsp.project.assembly import Answer
+from infill_lsp.project.assembly import SOURCES, Answer
 from infill_lsp.project.client import ProjectClient
 from infill_lsp.project.sources import Question
 
@@ -26,12 +26,12 @@ async def client(tmp_path: Path) -> AsyncIterator[ProjectClient]:
     started = await ProjectClient.start(tmp_path, watch=False)
     yield started
     started.close()
-    await asyncio.sleep(0.1)  # for its pipes to be let go
+    await started.wait_closed()
 
 
 async def test_a_question_is_answered_when_all_is_read(client: ProjectClient) -> None:
     assert await asyncio.wait_for(client.indexed, SECONDS) == 1
-    answer = await asyncio.wait_for(client.answer(ASKED), SECONDS)
+    answer = await asyncio.wait_for(client.answer(ASKED, SOURCES), SECONDS)
     assert [each.text for each in answer.snippets] == ["# a.py\ndef f(height: int):"]
     assert answer.verdicts[0].left_out is None
 
@@ -41,19 +41,19 @@ async def test_changes_and_regions_are_passed_on(client: ProjectClient, tmp_path
     write(tmp_path, {"a.py": "def f(depth: int): ...\n"})
     client.changed(["a.py"])
     client.remember("b.py", 0, "edited = 1")
-    answer = await asyncio.wait_for(client.answer(ASKED), SECONDS)
+    answer = await asyncio.wait_for(client.answer(ASKED, SOURCES), SECONDS)
     assert "edited = 1" in answer.snippets[-1].text
     async with asyncio.timeout(SECONDS):
         while "depth" not in answer.snippets[0].text:
-            answer = await client.answer(ASKED)
+            answer = await client.answer(ASKED, SOURCES)
 
 
 async def test_a_process_that_died_says_nothing_and_hangs_nobody(client: ProjectClient) -> None:
     psutil.Process(client.pid).kill()
-    assert await asyncio.wait_for(client.answer(ASKED), SECONDS) == Answer()
+    assert await asyncio.wait_for(client.answer(ASKED, SOURCES), SECONDS) == Answer()
     await asyncio.sleep(0.1)
     client.changed(["a.py"])
-    assert await asyncio.wait_for(client.answer(ASKED), SECONDS) == Answer()
+    assert await asyncio.wait_for(client.answer(ASKED, SOURCES), SECONDS) == Answer()
 
 
 async def test_close_ends_the_process(client: ProjectClient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ class FakeClient:
         self.regions: list[tuple[str, int, str]] = []
         self.gate = asyncio.Event()
 
-    async def answer(self, question: Question) -> Answer:
+    async def answer(self, question: Question, sources: Sequence[str]) -> Answer:
         self.asked.append(question)
         await self.gate.wait()
         return Answer((Snippet(f"piece {len(self.asked)}"),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +169,15 @@ def test_changes_on_disk_are_followed(make_project: MakeProject, tmp_path: Path)
     project.changed(["b.py", ".infillignore"])
     read_all(project)
     assert project.index.paths() == []
+
+
+def test_whole_folders_come_and_go(make_project: MakeProject, tmp_path: Path) -> None:
+    project = make_project({"a.py": "", "old/b.py": "", "old/deep/c.py": ""})
+    shutil.rmtree(tmp_path / "old")
+    write(tmp_path, {"new/d.py": ""})
+    project.changed(["old", "new"])
+    read_all(project)
+    assert project.index.paths() == ["a.py", "new/d.py"]
 
 
 def test_a_refused_folder_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

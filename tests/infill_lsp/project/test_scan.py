@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,13 @@ def test_sources_only_shallow_first(tmp_path: Path) -> None:
         | {".gitignore": "out/\n"},
     )
     assert found(tmp_path) == ["a.ts", "b.py", "deep/d.rs", "deep/er/c.go"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_a_name_that_is_not_utf8_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": "x"})
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.py")).write_text("x")
+    assert found(tmp_path) == ["a.py"]
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
