@@ -142,7 +142,7 @@ class _Step:
     def _captured(self, pool: Any) -> Callable[[], Outcome]:
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             outcome = self._once(self._expected)
 
         def replay() -> Outcome:

@@ -206,6 +206,8 @@ def _load_named(
     try:
         model, tokenizer, info = load_model(config, on_progress)
         engine = Engine(model, tokenizer, config)
+        if on_progress is not None and model.device.type == "cuda":
+            on_progress(1.0, "warming up (the first time, kernels are compiled: a minute or two)")
         engine.warm_up()
     except torch.OutOfMemoryError as error:
         raise EngineError(TOO_LARGE.format(device=config.device)) from error

@@ -98,6 +98,8 @@ def run(
             del model, subject
         except torch.OutOfMemoryError:
             yield Row(name, "left out: out of memory", 0, 0, 0, "failed")
+        except Exception as error:  # a kernel that fails in one form says nothing of the others
+            yield Row(name, f"left out: {_first_line(error)}", 0, 0, 0, "failed")
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -178,8 +180,8 @@ class Subject:
             seconds = reference.seconds_a_step(
                 self.model, self.ids[:context], self.size.canvas, STEPS
             )
-        except ImportError:
-            yield self._row("transformers is not installed", context, 1, 0, "failed")
+        except Exception as error:  # not installed, or another version than was tried
+            yield self._row(f"transformers: {_first_line(error)}", context, 1, 0, "failed")
             return
         yield self._row("transformers: a step", context, 1, seconds * 1e3, "ms")
 
@@ -270,6 +272,10 @@ class Subject:
 def as_json(row: Row) -> dict[str, object]:
     """For a file of lines."""
     return asdict(row) | {"reached": row.reached}
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _no_logits(ids: Tensor, rows: Tensor, signal: Tensor | None) -> Tensor:

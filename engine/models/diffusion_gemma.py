@@ -138,8 +138,11 @@ class GemmaKV:
 
     def held(self, rows: int) -> Held:
         """What attention reads, for so many rows behind the prompt."""
-        counts = torch.tensor([self._length, rows], dtype=torch.int32)
-        return Held(self._buffers, self._addresses, counts.to(self._addresses.device))
+        device = self._addresses.device
+        # From pinned memory, or the host would wait for all that the device still has to do.
+        pin = device.type == "cuda"
+        counts = torch.tensor([self._length, rows], dtype=torch.int32, pin_memory=pin)
+        return Held(self._buffers, self._addresses, counts.to(device, non_blocking=pin))
 
     def _find(self) -> Tensor:
         if self._buffers[0].is_meta:

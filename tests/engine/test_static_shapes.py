@@ -9,72 +9,22 @@ from typing import Any
 import pytest
 import torch
 from gemma_checkpoint import VOCABULARY, WINDOW, random_ids
+from gemma_steps import ALLOWED, FIRST, WIDTH, encoded, on, same, steps
 from torch import Tensor
 
-from engine.canvas import build
 from engine.config import CANVAS_SIZES
-from engine.denoise import Predict, Step, denoise
-from engine.models.base import KV, Asked, PredictingModel
+from engine.models.base import Asked, PredictingModel
 from engine.models.block_llama import BlockLlama
 from engine.models.diffusion_gemma import DiffusionGemma
 from engine.models.gemma_config import read_gemma_config
 from engine.models.gemma_weights import load_diffusion_gemma
-from engine.sampler import Constraint, sampling_for
 from engine.static_shapes import BATCHES, Shape, StaticShapes, shape_for
 
 
 @pytest.fixture(scope="module")
-def device() -> torch.device:
-    return torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def model(gemma_folder: Path, device: torch.device) -> DiffusionGemma:
-    return load_diffusion_gemma(
-        gemma_folder, read_gemma_config(gemma_folder), device, torch.float32
-    )
-
-
-def encoded(model: DiffusionGemma, length: int, seed: int = 0) -> KV:
-    kv = model.new_kv()
-    model.encode(random_ids(length, seed=seed).to(model.device), kv)
-    return kv
-
-
-def steps(model: DiffusionGemma, kv: KV, predict: Predict | None, **how: Any) -> list[Step]:
-    """Six steps over a canvas of 23 tokens, of which 13 are free, with bans and a constraint."""
-    device = model.device
-    canvas = build(
-        [7, 8, 9, 10], [13], [], [11] * 6, model.spec, torch.Generator(device).manual_seed(1)
-    )
-    bans = torch.zeros(VOCABULARY, device=device)
-    bans[20:40] = -torch.inf
-    few = Constraint(4, torch.tensor([20, 50, 60], device=device))
-    run = denoise(
-        lambda ids, rows, signal: model.denoise(ids, kv, rows, signal),
-        canvas,
-        sampling_for(model.spec),
-        torch.Generator(device).manual_seed(2),
-        bans=bans,
-        constraints=[few],
-        max_steps=6,
-        predict=predict,
-        **how,
-    )
-    return list(run)
-
-
-def on(shapes: StaticShapes, kv: KV) -> Predict:
-    return lambda ids, rows, signal, asked: shapes.predict(ids, kv, rows, signal, asked)
-
-
-def same(found: list[Step], wanted: list[Step]) -> None:
-    assert len(found) == len(wanted)
-    for one, other in zip(found, wanted, strict=True):
-        assert torch.equal(one.ids, other.ids)
-        assert torch.equal(one.settled, other.settled)
-        assert torch.equal(one.done, other.done)
-        torch.testing.assert_close(one.confidence, other.confidence, atol=1e-3, rtol=0)
+def model(gemma_folder: Path) -> DiffusionGemma:
+    config = read_gemma_config(gemma_folder)
+    return load_diffusion_gemma(gemma_folder, config, torch.device("cpu"), torch.float32)
 
 
 @pytest.mark.parametrize("length", [1, WINDOW, 100])
@@ -93,7 +43,7 @@ def test_padded_steps_are_those_of_the_plain_loop(
 
     same(steps(model, kv, own, variants=variants), plain)
     same(steps(model, kv, on(StaticShapes(model), kv), variants=variants), plain)
-    assert all(int(step.ids[0, 4]) in (20, 50, 60) for step in plain)
+    assert all(int(step.ids[0, FIRST]) in ALLOWED for step in plain)
 
 
 def test_one_shape_serves_prompts_of_all_lengths_and_places(model: DiffusionGemma) -> None:
@@ -122,7 +72,7 @@ def test_what_was_returned_stays_when_the_next_step_is_made(model: DiffusionGemm
 
 def test_a_canvas_at_the_end_of_the_context(model: DiffusionGemma) -> None:
     """Its padding lies behind the context, where there are no positions."""
-    kv = encoded(model, model.spec.context_length - 23)
+    kv = encoded(model, model.spec.context_length - WIDTH)
     same(steps(model, kv, on(StaticShapes(model), kv)), steps(model, kv, None))
 
 

@@ -45,12 +45,17 @@ def test_a_form_that_does_not_fit_says_so_and_the_others_go_on(
     def small(config: object, form: str | None, *more: object) -> object:
         if form == "fp8":
             raise suite.torch.OutOfMemoryError("CUDA out of memory")
+        if form == "int4":
+            raise RuntimeError("a kernel failed\nhere")
         return made(config, form, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(suite, "random_model", small)
     rows = list(suite.run("tiny", "cpu", CODE, repeats=1, seconds=60))
     failed = [row for row in rows if row.unit == "failed"]
-    assert [(row.form, row.measure) for row in failed] == [("fp8", "left out: out of memory")]
+    assert [(row.form, row.measure) for row in failed] == [
+        ("int4", "left out: RuntimeError: a kernel failed"),
+        ("fp8", "left out: out of memory"),
+    ]
     assert {row.form for row in rows} == {"", "int4", "fp8", "float32"}
 
 

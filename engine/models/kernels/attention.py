@@ -29,7 +29,7 @@ def attend(
     count, heads, size = queries.shape
     kv_heads, width = keys.shape[1], count // variants
     group = heads // kv_heads
-    block = max(16, min(64, triton.next_power_of_2(width * group)))
+    block = 16 if width * group <= 16 else 64
     tiles = triton.cdiv(width * group, block)
     processors, shared = _resources(queries.device)
     roomy = shared >= ROOMY
@@ -43,8 +43,8 @@ def attend(
     sums = queries.new_empty(parts, count, heads, dtype=torch.float32)
     _attend[(tiles, kv_heads, variants * parts)](
         queries.contiguous(), keys.contiguous(), values.contiguous(),
-        held.addresses[layer], held.counts, mixed, sums, count, width,
-        HEADS=heads, KV_HEADS=kv_heads, SIZE=size, WINDOW=window or 0, CAUSAL=causal, PARTS=parts,
+        held.addresses[layer], held.counts, mixed, sums, count, width, parts,
+        HEADS=heads, KV_HEADS=kv_heads, SIZE=size, WINDOW=window or 0, CAUSAL=causal,
         BLOCK_M=block, BLOCK_N=(64 if size <= 256 else 32) // (1 if roomy else 2),
         PRECISION="ieee" if queries.dtype == torch.float32 else "tf32",
         num_warps=4 if size <= 128 else 8, num_stages=2 if roomy else 1,
@@ -82,15 +82,16 @@ def _look(
     return total, weight, larger
 
 
-@triton.jit
+# Compiled once, not anew for numbers of rows that happen to divide by 16.
+@triton.jit(do_not_specialize=["count", "width", "parts"])
 def _attend(
-    queries, keys, values, addresses, counts, mixed, sums, count, width,
+    queries, keys, values, addresses, counts, mixed, sums, count, width, parts,
     HEADS: tl.constexpr, KV_HEADS: tl.constexpr, SIZE: tl.constexpr, WINDOW: tl.constexpr,
-    CAUSAL: tl.constexpr, PARTS: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
+    CAUSAL: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
     kv_head = tl.program_id(1)
-    variant, part = tl.program_id(2) // PARTS, tl.program_id(2) % PARTS
+    variant, part = tl.program_id(2) // parts, tl.program_id(2) % parts
     length, real = tl.load(counts), tl.load(counts + 1)
     GROUP: tl.constexpr = HEADS // KV_HEADS
     line = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
@@ -111,7 +112,7 @@ def _attend(
     if WINDOW > 0:
         top = tl.program_id(0) * BLOCK_M // GROUP if CAUSAL else 0
         first = tl.maximum(length + top - WINDOW + 1, 0)
-    each = (tl.maximum(length - first, 0) + PARTS - 1) // PARTS
+    each = (tl.maximum(length - first, 0) + parts - 1) // parts
     begin = first + part * each
     end = tl.minimum(begin + each, length)
     stride: tl.constexpr = KV_HEADS * SIZE

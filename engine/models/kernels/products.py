@@ -97,7 +97,7 @@ def _launch(
 
 def _block(count: int) -> int:
     """Rows in one tile: as few as tensor cores take, or so many that a matrix is read few times."""
-    return max(16, min(128, int(triton.next_power_of_2(count))))
+    return 16 if count <= 16 else 64 if count <= 64 else 128
 
 
 def _precision(rows: Tensor) -> str:
@@ -159,7 +159,8 @@ def _add(
     return total
 
 
-@triton.jit
+# Compiled once, not anew for numbers of rows that happen to divide by 16.
+@triton.jit(do_not_specialize=["count"])
 def _product(
     rows, codes, scale, minimum, places, ends, weights, made, count, N, K,
     STACK: tl.constexpr, EXPERTS: tl.constexpr, READ_BY: tl.constexpr, CODES: tl.constexpr,
@@ -213,7 +214,7 @@ def _product(
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _mean(
     shares, codes, scale, parts, count, size, width, each, PRECISION: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,

@@ -55,7 +55,8 @@ def _allowed(logits, bans, banned, cold, row, ids, size, softcap):
     return (capped + ban) * tl.load(cold)
 
 
-@triton.jit
+# Compiled once, not anew for numbers of rows that happen to divide by 16.
+@triton.jit(do_not_specialize=["count"])
 def _piece(
     logits, bans, banned, cold, sums, best, count, size, pieces, softcap, PIECE: tl.constexpr
 ):
@@ -73,7 +74,7 @@ def _piece(
     tl.store(best + here, piece * PIECE + place)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _row(
     logits, bans, banned, cold, sums, best, uniforms, guess, confidence, entropy, token, partition,
     count, size, pieces, softcap, PIECE: tl.constexpr, PIECES: tl.constexpr,
