@@ -140,7 +140,7 @@ async def test_a_client_that_leaves_while_the_model_loads(
     connect: Connect, tcp_server: tuple[str, int], tmp_path: Path
 ) -> None:
     """The loading is shared: the end of one connection must not cancel it for the other."""
-    script = {"load_seconds": 1.0, "journal": str(tmp_path / "shared")}
+    script = {"load_seconds": 6.0, "journal": str(tmp_path / "shared")}
     leaves: Session = await connect(script=script)
     stays: Session = await connect(script=script)
     await leaves.status("loading")
