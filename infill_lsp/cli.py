@@ -107,11 +107,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
             suite = evaluate.Suite(
                 arguments.suite,
-                arguments.data,
+                evaluate.data_of(arguments.suite, arguments.data),
                 split=arguments.split,
                 language=arguments.language,
                 kind=arguments.kind,
                 limit=arguments.limit,
+                without_suffix=arguments.without_suffix,
             )
             return evaluate.run(
                 suite,
@@ -222,14 +223,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("suite", choices=("humaneval-infilling", "heldout", "holes", "context"))
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="the benchmark, or a corpus"
+        "suite", choices=("humaneval-infilling", "heldout", "suffix-pairs", "holes", "context")
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the benchmark, or a corpus; suffix-pairs has its own",
     )
     parser.add_argument("--split", help="single-line, multi-line or random-span (HumanEval)")
     parser.add_argument("--language", help="only this one (heldout)")
     parser.add_argument("--kind", help="only this kind of gap (heldout)")
     parser.add_argument("--limit", type=_positive, metavar="N", help="so many cases, at random")
+    parser.add_argument(
+        "--without-suffix",
+        action="store_true",
+        help="hide what follows each gap, to see what it is worth",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of that draw")
     parser.add_argument("--deadline", type=_positive, metavar="MS", help="for each fill")
     parser.add_argument(

@@ -12,7 +12,7 @@ import asyncio
 import json
 import platform
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +25,13 @@ import engine
 from engine import EngineConfig
 from infill_lsp.commands import CommandError
 from infill_lsp.commands.provenance import commit, versions
-from infill_lsp.evaluation import fillers, heldout, humaneval, peers, report
+from infill_lsp.evaluation import fillers, heldout, humaneval, peers, report, suffix_pairs
 from infill_lsp.evaluation.answers_file import AnswersFile
 from infill_lsp.evaluation.case import Case, EvaluationError, Filler, Outcome, sampled
+from infill_lsp.evaluation.judging import Questions, judged
 from infill_lsp.evaluation.sandbox import Sandbox
-from infill_lsp.evaluation.scores import outcome
 
-HUMANEVAL, HELDOUT = "humaneval-infilling", "heldout"
+HUMANEVAL, HELDOUT, PAIRS = "humaneval-infilling", "heldout", "suffix-pairs"
 BASELINES = ("gold", "empty", "ceiling")
 BATCH = 16
 """Cases between two writes of the answers file: programs do not run while fills are timed."""
@@ -45,13 +45,16 @@ class Suite:
     """Which cases to ask."""
 
     name: str
-    """`humaneval-infilling` or `heldout`."""
+    """`humaneval-infilling`, `heldout` or `suffix-pairs`."""
     data: Path
+    """The folder of the benchmark or the corpus; of the pairs their file."""
     split: str | None = None
     language: str | None = None
     kind: str | None = None
     limit: int | None = None
-    """So many cases, drawn at random. None: all."""
+    """So many cases (or pairs), drawn at random. None: all."""
+    without_suffix: bool = False
+    """Hide what follows a gap from whoever fills it; judge the fill with it all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,14 @@ class Asked:
     filler: Filler
     model: str
     device: str
+
+
+def data_of(suite: str, given: Path | None) -> Path:
+    """Where a suite's cases are: as given, else the pairs of the repository. CommandError when only
+    the user can know."""
+    if given is None and suite != PAIRS:
+        raise CommandError(f"{suite} needs --data DIR: the folder of the benchmark or the corpus")
+    return given or suffix_pairs.FILE
 
 
 def run(
@@ -76,7 +87,7 @@ def run(
     with naming_problems():
         outcomes, document = measure(suite, config, seed=seed, deadline=deadline, answers=answers)
     if not as_json:
-        show(outcomes, seed)
+        show(outcomes, seed, _summary(suite))
     print(json.dumps(document))
     return 0
 
@@ -90,19 +101,21 @@ def measure(
     answers: Path | None = None,
 ) -> tuple[list[Outcome], dict[str, Any]]:
     """Each case's outcome, and the line of JSON that sums them up. Raises EvaluationError."""
-    cases, problems = _cases(suite, seed)
+    questions = _questions(suite, seed)
     with (
         AnswersFile(answers, _identity(suite, config, seed, deadline))
         if answers
         else nullcontext() as file,
-        Sandbox() if problems else nullcontext() as sandbox,
+        Sandbox() if questions.problems else nullcontext() as sandbox,
         _asked(config, seed, deadline) as asked,
     ):
         done = file.done if file else {}
-        outcomes = [done[case.id] for case in cases if case.id in done]
-        waiting = [case for case in cases if case.id not in done]
+        outcomes = [done[case.id] for case in questions.cases if case.id in done]
+        waiting = [case for case in questions.cases if case.id not in done]
+        filler = fillers.without_suffix(asked.filler) if suite.without_suffix else asked.filler
         for batch in _batches(waiting):
-            new = _judged(batch, asked.filler, problems, sandbox)
+            answered = [filler(case) for case in batch]
+            new = judged(questions, batch, answered, sandbox)
             outcomes += new
             if file:
                 file.add(new)
@@ -112,13 +125,16 @@ def measure(
         "commit": commit(),
         "suite": suite.name,
         "split": suite.split,
+        "without_suffix": suite.without_suffix,
         "model": asked.model,
         "device": asked.device,
         "seed": seed,
         "deadline_ms": deadline,
-        **report.summary(outcomes, seed),
+        **_summary(suite)(outcomes, seed),
         **report.reasons(outcomes),
-        "parts": report.breakdown(outcomes, seed) if suite.name == HELDOUT else [],
+        "parts": []
+        if suite.name == HUMANEVAL
+        else report.breakdown(outcomes, seed, _summary(suite)),
         "sandbox": network,
         "versions": versions("infill-lsp", "torch", "tree-sitter"),
         "python": platform.python_version(),
@@ -135,27 +151,40 @@ def naming_problems() -> Iterator[None]:
         raise CommandError(str(error)) from error
 
 
-def show(outcomes: Sequence[Outcome], seed: int = 0) -> None:
+def show(
+    outcomes: Sequence[Outcome], seed: int = 0, summary: report.Summary = report.summary
+) -> None:
     """The table for people."""
     console = Console(highlight=False)
     console.width = max(console.width, TABLE_WIDTH)
-    console.print(report.table(report.breakdown(outcomes, seed)))
+    console.print(report.table(report.breakdown(outcomes, seed, summary)))
 
 
-def _cases(suite: Suite, seed: int) -> tuple[list[Case], Mapping[str, humaneval.Problem]]:
-    """What to ask, and for each case's id the program that judges it, where there is one."""
+def _summary(suite: Suite) -> report.Summary:
+    return report.summary_of_pairs if suite.name == PAIRS else report.summary
+
+
+def _questions(suite: Suite, seed: int) -> Questions:
     if suite.name == HUMANEVAL:
         if suite.split not in humaneval.SPLITS:
             raise EvaluationError(f"--split must be one of {', '.join(humaneval.SPLITS)}")
         problems = sampled(humaneval.read(suite.data, suite.split), suite.limit, seed)
-        return [each.case for each in problems], {each.case.id: each for each in problems}
+        return Questions(
+            [each.case for each in problems], problems={each.case.id: each for each in problems}
+        )
+    if suite.name == PAIRS:
+        pairs = sampled(suffix_pairs.read(suite.data), suite.limit, seed)
+        sides = [side for pair in pairs for side in pair]
+        return Questions(
+            [each.case for each in sides], sides={each.case.id: each for each in sides}
+        )
     if suite.kind not in (None, *heldout.KINDS):
         raise EvaluationError(f"--kind must be one of {', '.join(heldout.KINDS)}")
     documents = heldout.read(suite.data)
     cases = heldout.cases(
         documents, seed=seed, limit=suite.limit, language=suite.language, kind=suite.kind
     )
-    return cases, {}
+    return Questions(cases)
 
 
 @contextmanager
@@ -189,24 +218,6 @@ def _asked(config: EngineConfig, seed: int, deadline: int | None) -> Iterator[As
         loaded.close()
 
 
-def _judged(
-    cases: Sequence[Case],
-    filler: Filler,
-    problems: Mapping[str, humaneval.Problem],
-    sandbox: Sandbox | None,
-) -> list[Outcome]:
-    answers = [filler(case) for case in cases]
-    if sandbox is None:
-        return [outcome(case, answer) for case, answer in zip(cases, answers, strict=True)]
-    programs = [
-        problems[case.id].program(answer.text) for case, answer in zip(cases, answers, strict=True)
-    ]
-    return [
-        outcome(case, answer, verdict.verdict, verdict.detail)
-        for case, answer, verdict in zip(cases, answers, sandbox.judge(programs), strict=True)
-    ]
-
-
 def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
     """The cases, `BATCH` at a time, with a bar on standard error where that is a terminal."""
     console = Console(stderr=True)
@@ -227,6 +238,7 @@ def _identity(
         "suite": suite.name,
         "split": suite.split,
         "data": str(suite.data.resolve()),
+        "without_suffix": suite.without_suffix,
         "seed": seed,
         "deadline_ms": deadline,
         "model": config.model,
@@ -247,7 +259,7 @@ def _weights(model: str) -> int:
 def _command(suite: Suite, config: EngineConfig, seed: int, deadline: int | None) -> str:
     """What to type to get the same numbers."""
     options = {
-        "--data": suite.data,
+        "--data": None if suite.data == suffix_pairs.FILE else suite.data,
         "--split": suite.split,
         "--language": suite.language,
         "--kind": suite.kind,
@@ -261,4 +273,6 @@ def _command(suite: Suite, config: EngineConfig, seed: int, deadline: int | None
     words = [
         word for name, value in options.items() if value is not None for word in (name, str(value))
     ]
+    if suite.without_suffix:
+        words.append("--without-suffix")
     return shlex.join(["infill-lsp", "eval", suite.name, *words])

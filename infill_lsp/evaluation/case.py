@@ -75,7 +75,8 @@ class Outcome:
     parses: bool
     first_run: bool
     verdict: str | None = None
-    """What running the program came to; None where there is nothing to run."""
+    """What running the program came to, or whether the text is among those that fit; None where
+    there is nothing to run and no such list."""
     detail: str = ""
     """More of the verdict, e.g. the exception's name."""
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
 from engine import Draft, EngineInfo, Fill, InfillEngine, InfillRequest, Job, Stats, Stop
 from infill_lsp.completion import fill
@@ -63,6 +64,16 @@ def product(
             tokens=tokens_of(filled.draft, text) if filled.draft else 0,
             ms=ms,
         )
+
+    return answer
+
+
+def without_suffix(filler: Filler) -> Filler:
+    """The same filler, shown a file that ends where the gap begins: neither the model nor what is
+    done to its text knows what follows."""
+
+    def answer(case: Case) -> Answer:
+        return filler(replace(case, suffix=""))
 
     return answer
 

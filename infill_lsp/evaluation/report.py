@@ -14,11 +14,15 @@ from infill_lsp.evaluation.case import Outcome
 from infill_lsp.evaluation.scores import interval, mean, quantile
 
 Numbers = dict[str, object]
+Summary = Callable[[Sequence[Outcome], int], Numbers]
+"""All scores of some outcomes; the number is the seed of their interval."""
 
 _COLUMNS = (
     ("cases", "cases"),
     ("pass@1", "pass_at_1"),
     ("95 %", "interval"),
+    ("fits", "fits"),
+    ("differ", "differ"),
     ("exact", "exact"),
     ("similar", "edit_similarity"),
     ("parses", "parses"),
@@ -65,7 +69,28 @@ def summary(outcomes: Sequence[Outcome], seed: int) -> Numbers:
     }
 
 
-def breakdown(outcomes: Sequence[Outcome], seed: int) -> list[Numbers]:
+def summary_of_pairs(outcomes: Sequence[Outcome], seed: int) -> Numbers:
+    """The scores of gaps that come in pairs, each pair a group: `summary`, but for these.
+
+    cases: pairs. pass_at_1, interval: pairs where both fills fit. fits: single gaps whose fill
+    does. differ: pairs with two fills shown that are not the same. exact: the first accepted fill.
+    """
+    pairs: dict[str, list[Outcome]] = defaultdict(list)
+    for each in outcomes:
+        pairs[each.group].append(each)
+    both = {name: [float(all(map(_passed, pair)))] for name, pair in pairs.items()}
+    bounds = interval(both, seed)
+    return {
+        **summary(outcomes, seed),
+        "cases": len(pairs),
+        "pass_at_1": _rounded(mean([passed for (passed,) in both.values()])),
+        "interval": None if bounds is None else [round(bound, 4) for bound in bounds],
+        "fits": _share(map(_passed, outcomes)),
+        "differ": _share(map(_differ, pairs.values())),
+    }
+
+
+def breakdown(outcomes: Sequence[Outcome], seed: int, summary: Summary = summary) -> list[Numbers]:
     """The scores for each language and kind, and for each kind in all languages where those are
     several (`language` is then `all`)."""
     parts: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
@@ -93,7 +118,9 @@ def table(parts: Sequence[Numbers]) -> Table:
     drawn.add_column("kind", no_wrap=True)
     drawn.add_column("language", no_wrap=True)
     columns = [
-        (title, name) for title, name in _COLUMNS if any(part[name] is not None for part in parts)
+        (title, name)
+        for title, name in _COLUMNS
+        if any(part.get(name) is not None for part in parts)
     ]
     for title, _ in columns:
         drawn.add_column(title, justify="right", no_wrap=True)
@@ -122,6 +149,11 @@ def _passed(outcome: Outcome) -> bool:
 
 def _exact(outcome: Outcome) -> bool:
     return outcome.exact
+
+
+def _differ(pair: Sequence[Outcome]) -> bool:
+    shown = {each.text.strip() for each in pair if each.shown}
+    return len(shown) == 2
 
 
 def _share(values: Iterable[bool]) -> float | None:

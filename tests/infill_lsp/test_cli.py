@@ -170,6 +170,15 @@ def test_unknown_options_and_ports_are_refused(capsys: pytest.CaptureFixture[str
     assert "HOST" in capsys.readouterr().err
 
 
+def test_eval_has_the_pairs_and_asks_for_other_data(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--limit", "2", "--model", "gold", "--without-suffix", "--json"]
+    assert main(["eval", "suffix-pairs", *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cases"], found["without_suffix"], found["pass_at_1"]) == (2, True, 1.0)
+    assert main(["eval", "heldout"]) == 2
+    assert "heldout needs --data DIR" in capsys.readouterr().err
+
+
 def test_doctor_names_what_is_wrong_and_how_to_mend_it(
     fake: Callable[..., FakeEngine], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from fake_engine import FakeEngine
 import engine
 from engine import EngineConfig, EngineError, InfillRequest
 from infill_lsp.commands import CommandError
-from infill_lsp.commands.evaluate import HELDOUT, HUMANEVAL, Suite, run
+from infill_lsp.commands.evaluate import HELDOUT, HUMANEVAL, PAIRS, Suite, data_of, run
+from infill_lsp.evaluation import fillers, suffix_pairs
 
 FIELDS = {
     "suite", "split", "cases", "pass_at_1", "interval", "exact", "shown", "forwards",
     "tokens_per_forward", "ms_p50", "ms_p95", "model", "device", "edit_similarity", "parses",
-    "command", "commit", "versions", "seed", "deadline_ms", "sandbox",
+    "command", "commit", "versions", "seed", "deadline_ms", "sandbox", "without_suffix",
 }  # fmt: skip
 
 
@@ -152,6 +154,92 @@ def test_held_out_files_by_language_and_kind(
     assert "--language json --kind value --limit 1 --model empty" in found["command"]
 
 
+@pytest.fixture
+def pairs() -> Suite:
+    return Suite(PAIRS, data_of(PAIRS, None))
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch, pairs: Suite) -> None:
+    """The engine that is loaded knows what fits by what follows; where nothing does, says what fits a pair's first side."""
+    sides = [side.case for pair in suffix_pairs.read(pairs.data) for side in pair]
+    known = {(case.prefix, case.suffix): case.middle for case in sides}
+    guess = {(case.prefix, case.language): case.middle for case in reversed(sides)}
+
+    def script(request: InfillRequest) -> str:
+        fitting = known.get((request.prefix, request.suffix))
+        return fitting or guess.get((request.prefix, request.language), "a")
+
+    monkeypatch.setattr(engine, "load", lambda config: FakeEngine(script))
+
+
+def test_what_fits_a_pair_passes_through_the_product(
+    pairs: Suite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(pairs, EngineConfig(model="ceiling"))
+    found = last_line(capsys)
+    assert set(found) >= FIELDS | {"fits", "differ"}
+    assert (found["cases"], found["pass_at_1"], found["fits"]) == (50, 1.0, 1.0)
+    assert found["verdicts"] == {"passed": 100}
+    assert found["sandbox"] is None
+    assert "--data" not in found["command"]
+    assert {part["language"] for part in found["parts"]} >= {"all", "python", "go"}
+
+
+@pytest.mark.usefixtures("reader")
+def test_pairs_tell_who_reads_what_follows(
+    pairs: Suite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(pairs, EngineConfig())
+    found = last_line(capsys)
+    assert [found[name] for name in ("pass_at_1", "fits", "differ")] == [1.0, 1.0, 1.0]
+    run(replace(pairs, without_suffix=True), EngineConfig())
+    found = last_line(capsys)
+    assert [found[name] for name in ("pass_at_1", "fits", "differ")] == [0.0, 0.5, 0.0]
+
+
+def test_a_limit_draws_whole_pairs(pairs: Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    run(replace(pairs, limit=7), EngineConfig(model="gold"))
+    found = last_line(capsys)
+    assert found["cases"] == 7
+    assert found["verdicts"] == {"passed": 14}
+    assert "--limit 7" in found["command"]
+
+
+def test_a_hidden_suffix_is_not_asked_about_but_judged_with(
+    single_line: Suite,
+    corpus: Path,
+    fake: FakeEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("infill_lsp.commands.evaluate.commit", lambda: "abc")
+    answers = tmp_path / "answers.jsonl"
+    run(replace(single_line, without_suffix=True), EngineConfig(), answers=answers)
+    found = last_line(capsys)
+    assert found["pass_at_1"] >= round(2 / 3, 4)  # `return y` comes from the suffix
+    assert found["without_suffix"] is True
+    assert found["command"].endswith("--without-suffix")
+    again = FakeEngine("x")
+    monkeypatch.setattr(engine, "load", lambda config: again)
+    run(Suite(HELDOUT, corpus, without_suffix=True), EngineConfig())
+    assert last_line(capsys)["without_suffix"] is True
+    requests = [*fake.requests, *again.requests]
+    asked = [request for request in requests if request.path != fillers.WARM_UP.path]
+    assert len(asked) > 3
+    assert {request.suffix for request in asked} == {""}
+    with pytest.raises(CommandError, match="its without_suffix is True, this one's False"):
+        run(single_line, EngineConfig(), answers=answers)
+
+
+@pytest.mark.parametrize("suite", [HUMANEVAL, HELDOUT])
+def test_where_only_the_user_knows_the_cases_they_are_asked_for(suite: str) -> None:
+    with pytest.raises(CommandError, match=f"{suite} needs --data"):
+        data_of(suite, None)
+    assert data_of(suite, Path("here")) == data_of(PAIRS, Path("here")) == Path("here")
+
+
 @pytest.mark.parametrize(
     ("suite", "complaint"),
     [
@@ -160,6 +248,7 @@ def test_held_out_files_by_language_and_kind(
         (Suite(HUMANEVAL, Path("/nowhere")), "--split must be"),
         (Suite(HELDOUT, Path("/nowhere")), "no heldout-"),
         (Suite(HELDOUT, Path("/nowhere"), kind="word"), "--kind must be"),
+        (Suite(PAIRS, Path("/nowhere")), "comes with the source code"),
     ],
 )
 def test_bad_input_is_one_line_with_the_cure(suite: Suite, complaint: str) -> None:

@@ -78,6 +78,15 @@ def test_the_ceiling_goes_through_the_products_post_processing(
     assert fillers.ceiling(runner)(broken).text == "a + b"
 
 
+def test_a_hidden_suffix_is_seen_by_nobody(case: Case, runner: asyncio.Runner) -> None:
+    engine = FakeEngine("a + b)")
+    within = replace(case, prefix="def f(a, b):\n    return (", suffix=") * 2\n")
+    shown = fillers.product(engine, runner)
+    assert shown(within).text == "a + b"
+    assert fillers.without_suffix(shown)(within).text == "a + b)"
+    assert [request.suffix for request in engine.requests] == [") * 2\n", ""]
+
+
 def token(text: str, *, free: bool = True, settled: bool = True) -> Token:
     return Token(text, 1.0, free, settled)
 

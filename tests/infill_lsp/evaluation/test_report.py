@@ -57,6 +57,27 @@ def test_a_summary_of_nothing_holds_nothing() -> None:
     assert set(found.values()) == {None}
 
 
+def test_pairs_pass_where_both_fills_fit_and_differ_where_both_are_shown(case: Case) -> None:
+    def pair(name: str, *fills: tuple[str, str]) -> list[Outcome]:
+        member = replace(case, group=name)
+        return [outcome(member, Answer(text, bool(text)), verdict) for text, verdict in fills]
+
+    outcomes = [
+        *pair("both", ("a", "passed"), ("b", "passed")),
+        *pair("one", ("a", "passed"), ("a ", "failed")),
+        *pair("silent", ("a", "passed"), ("", "failed")),
+        *pair("neither", ("x", "failed"), ("y", "failed")),
+    ]
+    found = report.summary_of_pairs(outcomes, 0)
+    assert (found["cases"], found["pass_at_1"]) == (4, 0.25)
+    assert (found["fits"], found["differ"]) == (0.5, 0.5)
+    assert found["shown"] == round(7 / 8, 4)
+    low, high = found["interval"]  # type: ignore[misc]
+    assert (low, high) == (0.0, 0.75)
+    assert set(found) - {"fits", "differ"} == set(report.summary(outcomes, 0))
+    assert report.summary_of_pairs([], 0)["pass_at_1"] is None
+
+
 def test_the_breakdown_has_each_language_and_all_of_them(outcomes: list[Outcome]) -> None:
     parts = report.breakdown(outcomes, 0)
     assert [(part["kind"], part["language"], part["cases"]) for part in parts] == [
