@@ -1,10 +1,11 @@
-"""START HERE: one request from text to text, in five steps.
+"""START HERE: one request from text to text, in six steps.
 
     1. prompt    pieces of text become token ids within the budget, and within the deadline
     2. cache     the longest start already encoded is reused, the rest is encoded
     3. canvas    anchors and free slots are laid out
     4. denoise   forward, sample, accept, renoise, until stable; each step is a draft
     5. continue  a canvas that is full but not finished is encoded, and a new one starts
+    6. weigh     of several fills, the one that goes best with what follows comes first
 
 The labels stand again in `Engine.infill`. Single-threaded: `engine.worker` owns the thread.
 """
@@ -25,7 +26,7 @@ from engine.denoise import Predict, denoise
 from engine.length import best_length, candidate_lengths, length_score, slots
 from engine.models.base import KV, Asked, DenoisingModel, PredictingModel
 from engine.models.kernels import Prediction
-from engine.prompt import RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
+from engine.prompt import CHARS_PER_TOKEN, RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
 from engine.prompt_cache import PromptCache
 from engine.readout import Readout, Variant
 from engine.request import (
@@ -41,6 +42,7 @@ from engine.sampler import Constraint, OneLine, bans_for, sampling_for
 from engine.static_shapes import StaticShapes
 from engine.threads import SpareCores
 from engine.tokenizer import Tokenizer
+from engine.weighing import FOLLOWING, log_probabilities
 
 LONGEST_LINE = 96
 LONGEST_FILL = 256
@@ -96,7 +98,7 @@ class _Run:
         )
         variants = self.variants
         if stop is not Stop.RUNNING:
-            variants = sorted(variants, key=lambda variant: -variant.confidence)
+            variants = sorted(variants, key=lambda each: (-each.weight, -each.confidence))
         return Draft(self.steps, tuple(map(self.readout.fill, variants)), stop, stats)
 
 
@@ -140,6 +142,7 @@ class Engine:
                 while self._goes_on(run, variant):
                     canvas = self._next_canvas(run, variant)
                     yield from self._refine(run, [variant], canvas, heal=False)
+            self._weigh(run)  # 6. weigh
             stop = run.variants[0].stop
             if stop is Stop.RUNNING:
                 stop = Stop.DEADLINE if run.late else Stop.LENGTH
@@ -180,7 +183,7 @@ class Engine:
         self._use_spare_cores()
         kv = self._model.new_kv()
         # The first pays for what comes once; a GPU compiles for few rows and for many.
-        counts = (SHORTEST_PROMPT // 2, SHORTEST_PROMPT)
+        counts: tuple[int, ...] = (SHORTEST_PROMPT // 2, SHORTEST_PROMPT)
         if self._model.device.type == "cuda":
             counts = (1, 24, min(1024, self._budget - CANVAS_LIMIT), *counts)
         for count in counts:
@@ -194,7 +197,7 @@ class Engine:
         if self._static is not None and self._model.device.type == "cuda":
             self._static.warm_up(kv)
 
-    # -- the five steps -----------------------------------------------------------------------
+    # -- the six steps ------------------------------------------------------------------------
 
     def _begin(
         self, request: InfillRequest, submitted: float | None, interrupted: Callable[[], bool]
@@ -353,6 +356,36 @@ class Engine:
             return False
         variant.commit()
         return True
+
+    def _weigh(self, run: _Run) -> None:
+        """Give each variant the log-probability of what is shown of it together with what follows."""
+        request = run.request
+        if request.shown is None or request.between or len(run.variants) == 1 or run.late:
+            return
+        began = time.perf_counter()
+        texts = [request.shown(run.readout.text(variant)) for variant in run.variants]
+        whole = {text: self._continuation(run, text) for text in texts if text}
+        run.kv.truncate(len(run.prompt.ids))
+        weights: dict[str | None, float] = {None: -math.inf, "": -math.inf}
+        nats = log_probabilities(self._model, run.kv, run.prompt.left, list(whole.values()))
+        for known, weight in zip(whole, nats, strict=True):
+            if run.interrupted():
+                raise Cancelled("the request was cancelled")
+            weights[known] = weight
+        for variant, text in zip(run.variants, texts, strict=True):
+            variant.weight = weights[text]
+        spent = time.perf_counter() - began
+        run.ms["weigh"] = spent * 1e3
+        run.denoising_since += spent
+
+    def _continuation(self, run: _Run, text: str) -> list[int]:
+        """The ids of a fill and of the text after it, as they follow the prompt."""
+        healed = run.prompt.heal.decode("utf-8", "ignore")
+        after = run.request.suffix[: FOLLOWING * CHARS_PER_TOKEN]
+        ids = self._tokenizer.encode(healed + text + after)
+        own = len(self._tokenizer.encode(healed + text))
+        room = self._budget - len(run.prompt.ids) - len(run.prompt.left)
+        return ids[: min(own + FOLLOWING, room)]
 
     def _forward(
         self, run: _Run, canvas: Canvas, ids: Tensor, rows: Tensor, signal: Tensor | None

@@ -37,6 +37,8 @@ class Variant:
     """Sums of -log(confidence) over the tokens of finished blocks, and of the current canvas."""
     committed_count: int = 0
     count: int = 0
+    weight: float = 0.0
+    """How well it goes with what follows, in nats, if that was asked (`weighing`)."""
 
     @property
     def confidence(self) -> float:

@@ -71,6 +71,9 @@ class InfillRequest:
     is_complete: Callable[[str], bool] | None = None
     """Asked after each step with the text settled so far from the gap's start (first gap): true
     when more of it would be cut away anyway. Called on the engine's thread; must be pure."""
+    shown: Callable[[str], str | None] | None = None
+    """What would be shown of a fill, None: nothing. Where it is given, several fills of one gap are
+    ordered by how well that goes with the text after the gap. Called like `is_complete`."""
 
     def __post_init__(self) -> None:
         if self.variants < 1:
@@ -139,7 +142,7 @@ class Stats:
     steps: int = 0
     forwards: int = 0
     ms: dict[str, float] = field(default_factory=dict)
-    """Keys: queue, prompt, encode, denoise, total; and forward, the model's part of denoise."""
+    """Keys: queue, prompt, encode, denoise, weigh, total; and forward, the model's part of denoise."""
 
 
 @dataclass(frozen=True, slots=True)

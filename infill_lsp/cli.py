@@ -81,47 +81,8 @@ def _run(arguments: argparse.Namespace) -> int:
             from infill_lsp.commands import bench
 
             return bench.run(_config(arguments), repeats=arguments.repeats, as_json=arguments.json)
-        case "eval" if arguments.suite == "context":
-            from infill_lsp.commands import evaluate_context
-
-            return evaluate_context.run(
-                arguments.data,
-                _config(arguments),
-                limit=arguments.limit,
-                seed=arguments.seed,
-                as_json=arguments.json,
-            )
-        case "eval" if arguments.suite == "holes":
-            from infill_lsp.commands import evaluate_holes
-
-            return evaluate_holes.run(
-                arguments.data,
-                _config(arguments),
-                seed=arguments.seed,
-                limit=arguments.limit,
-                deadline=arguments.deadline,
-                as_json=arguments.json,
-            )
         case "eval":
-            from infill_lsp.commands import evaluate
-
-            suite = evaluate.Suite(
-                arguments.suite,
-                evaluate.data_of(arguments.suite, arguments.data),
-                split=arguments.split,
-                language=arguments.language,
-                kind=arguments.kind,
-                limit=arguments.limit,
-                without_suffix=arguments.without_suffix,
-            )
-            return evaluate.run(
-                suite,
-                _config(arguments),
-                seed=arguments.seed,
-                deadline=arguments.deadline,
-                answers=arguments.answers,
-                as_json=arguments.json,
-            )
+            return _eval(arguments)
         case "stats":
             from infill_lsp.commands import stats
 
@@ -132,6 +93,40 @@ def _run(arguments: argparse.Namespace) -> int:
             from infill_lsp.commands import serve
 
             return serve.run(arguments)
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    from infill_lsp.commands import evaluate
+
+    data, config = evaluate.data_of(arguments.suite, arguments.data), _config(arguments)
+    limit, seed, as_json = arguments.limit, arguments.seed, arguments.json
+    if arguments.suite == "context":
+        from infill_lsp.commands import evaluate_context
+
+        return evaluate_context.run(data, config, limit=limit, seed=seed, as_json=as_json)
+    if arguments.suite == "holes":
+        from infill_lsp.commands import evaluate_holes
+
+        return evaluate_holes.run(
+            data, config, seed=seed, limit=limit, deadline=arguments.deadline, as_json=as_json
+        )
+    suite = evaluate.Suite(
+        arguments.suite,
+        data,
+        split=arguments.split,
+        language=arguments.language,
+        kind=arguments.kind,
+        limit=limit,
+        without_suffix=arguments.without_suffix,
+    )
+    return evaluate.run(
+        suite,
+        config,
+        seed=seed,
+        deadline=arguments.deadline,
+        answers=arguments.answers,
+        as_json=as_json,
+    )
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -30,6 +30,10 @@ from infill_lsp.suggestions import Recent, Suggestion
 Neighbours = Callable[[Snapshot, Context], tuple[Snippet, ...]]
 """What other files say about a gap. Called for every request, so it must answer at once."""
 
+CANDIDATES = 8
+"""Fills to choose from, where a model does not see what follows. Where nobody asked half as many, and
+of several lines only one, for somebody types."""
+
 _ids = itertools.count(1)
 
 
@@ -104,12 +108,14 @@ async def fill(
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
     cut_below = settings.cut_below_percent / 100
     request = replace(request, max_tokens=max_tokens, least_confidence=cut_below)
+    if not context.sees_after:
+        request = weighed(request, context, automatic)
     asked = time.perf_counter()
     draft = await answer_of(engine.submit(request, on_draft))  # 4
     until = math.inf if deadline is None else asked + deadline
     draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
     began = time.perf_counter()
-    texts = worth_showing(draft, context)  # 5
+    texts = worth_showing(draft, context)[:variants]  # 5
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
     ms["postprocess"] = _ms_since(began)
     return Filled(suggestions, draft, None if suggestions else _nothing(draft, deadline), ms)
@@ -170,6 +176,19 @@ def request_for(
         seed=seed,
         deadline=deadline,
         is_complete=is_complete(context),
+    )
+
+
+def weighed(request: InfillRequest, context: Context, automatic: bool) -> InfillRequest:
+    """The same for a model that does not see what follows: more fills than are shown, of which those
+    that go best with it are."""
+    if not context.suffix.strip() or (automatic and not context.single_line):
+        return request
+    candidates = CANDIDATES // 2 if automatic else CANDIDATES
+    return replace(
+        request,
+        variants=max(request.variants, candidates),
+        shown=lambda text: postprocess(text, context),
     )
 
 
