@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -132,29 +133,24 @@ class Engine:
         submitted: the `time.perf_counter()` from which the deadline runs; None: from now.
         interrupted: asked between forwards; Cancelled is raised when it says yes.
         """
-        run = self._begin(request, submitted, interrupted)  # 1. prompt and 2. cache
-        try:
-            # 3. and 4. all variants in one batch
-            canvas = self._first_canvas(run)
-            yield from self._refine(run, run.variants, canvas, heal=True)
-            # 5. continue: each by itself, for its prompt now holds its own last block
-            for variant in run.variants:
-                while self._goes_on(run, variant):
-                    canvas = self._next_canvas(run, variant)
-                    yield from self._refine(run, [variant], canvas, heal=False)
-            self._weigh(run)  # 6. weigh
-            stop = run.variants[0].stop
-            if stop is Stop.RUNNING:
-                stop = Stop.DEADLINE if run.late else Stop.LENGTH
-            yield run.draft(stop)
-        except torch.OutOfMemoryError as error:
-            self.forget()
-            raise EngineError(
-                f"{self._model.device} ran out of memory, and all cached prompts were dropped. End "
-                "other programs that use the GPU, or ask for fewer variants."
-            ) from error
-        finally:
-            run.kv.truncate(len(run.prompt.ids))
+        with self._out_of_memory_said():
+            run = self._begin(request, submitted, interrupted)  # 1. prompt and 2. cache
+            try:
+                # 3. and 4. all variants in one batch
+                canvas = self._first_canvas(run)
+                yield from self._refine(run, run.variants, canvas, heal=True)
+                # 5. continue: each by itself, for its prompt now holds its own last block
+                for variant in run.variants:
+                    while self._goes_on(run, variant):
+                        canvas = self._next_canvas(run, variant)
+                        yield from self._refine(run, [variant], canvas, heal=False)
+                self._weigh(run)  # 6. weigh
+                stop = run.variants[0].stop
+                if stop is Stop.RUNNING:
+                    stop = Stop.DEADLINE if run.late else Stop.LENGTH
+                yield run.draft(stop)
+            finally:
+                run.kv.truncate(len(run.prompt.ids))
 
     # -- growing the prompt while nobody waits ------------------------------------------------
 
@@ -169,6 +165,17 @@ class Engine:
         entry, _ = self._cache.extend(self._growth, step=GROWTH_STEP, interrupted=interrupted)
         if len(entry.ids) == len(self._growth):
             self._growth = []
+
+    @contextmanager
+    def _out_of_memory_said(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            self.forget()
+            raise EngineError(
+                f"{self._model.device} ran out of memory, and all cached prompts were dropped. End "
+                "other programs that use the GPU, or ask for fewer variants."
+            ) from error
 
     def forget(self) -> None:
         """Drop all caches, after a failure that may have left them half written."""

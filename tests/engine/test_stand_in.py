@@ -135,8 +135,12 @@ def test_why_there_is_no_cuda(
         loading.find_device("cuda")
 
 
+@pytest.mark.parametrize("call", ["encode", "denoise"])
 def test_a_fill_that_runs_out_of_memory_costs_only_itself(
-    tiny_mask_model: BlockLlama, byte_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+    tiny_mask_model: BlockLlama,
+    byte_tokenizer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
 ) -> None:
     engine = Engine(tiny_mask_model, byte_tokenizer, EngineConfig(device="cpu", threads=1))
     request = InfillRequest("def f(", max_tokens=4)
@@ -148,7 +152,7 @@ def test_a_fill_that_runs_out_of_memory_costs_only_itself(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tiny_mask_model, "denoise", fail, raising=False)
+        patch.setattr(tiny_mask_model, call, fail)
         with pytest.raises(EngineError, match=r"ran out of memory.*fewer variants"):
             list(drafts())
     *_, last = drafts()
