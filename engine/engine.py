@@ -378,6 +378,8 @@ class Engine:
         for known, weight in zip(whole, nats, strict=True):
             if run.interrupted():
                 raise Cancelled("the request was cancelled")
+            if time.perf_counter() >= run.until:
+                return  # all or none: the surest comes first, as without weighing
             weights[known] = weight
         for variant, text in zip(run.variants, texts, strict=True):
             variant.weight = weights[text]

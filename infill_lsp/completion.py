@@ -108,7 +108,7 @@ async def fill(
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
     cut_below = settings.cut_below_percent / 100
     request = replace(request, max_tokens=max_tokens, least_confidence=cut_below)
-    if not context.sees_after:
+    if not context.sees_after and engine_status(engine) is None:
         request = weighed(request, context, automatic)
     asked = time.perf_counter()
     draft = await answer_of(engine.submit(request, on_draft))  # 4

@@ -37,6 +37,7 @@ class FakeEngine:
         load_seconds: float = 0.0,
         load_error: str | None = None,
         instead: str = "",
+        sees_after: bool = True,
         error: str | None = None,
         stop: Stop = Stop.STABLE,
         on_progress: Callable[[float, str], None] = lambda share, what: None,
@@ -54,7 +55,7 @@ class FakeEngine:
         self._jobs: queue.Queue[tuple[InfillRequest, Job, Callable[[Draft], None] | None] | None]
         self._jobs = queue.Queue()
         self._load = (load_seconds, load_error)
-        self._instead = instead
+        self._instead, self._sees_after = instead, sees_after
         self._on_progress = on_progress
         threading.Thread(target=self._run, name="fake engine", daemon=True).start()
 
@@ -84,7 +85,7 @@ class FakeEngine:
                     "cpu",
                     "none",
                     "any",
-                    True,
+                    self._sees_after,
                     "Apache-2.0",
                     0,
                     0,

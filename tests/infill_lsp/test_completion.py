@@ -256,3 +256,31 @@ async def test_what_does_not_parse_is_asked_for_again_and_counted() -> None:
     filled = await fill(fake, document("x = ").snapshot(), 4, settings=Settings())
     assert [each.text for each in filled.suggestions] == ["[i * 2 for i in a]"]
     assert [request.prefix for request in fake.requests] == ["x = ", "x = [i "]
+
+
+async def test_a_model_that_reads_on_makes_more_fills_than_are_shown() -> None:
+    """They are weighed by what of them would be shown."""
+    engine = FakeEngine(["width)", "height", "depth"], sees_after=False)
+    snapshot = document("area = f(\nprint(area)\n").snapshot()
+    try:
+        await asyncio.wrap_future(engine.ready)
+        for automatic, candidates in ((False, 8), (True, 4)):
+            filled = await fill(engine, snapshot, 9, settings=Settings(), automatic=automatic)
+            asked = engine.requests[-1]
+            assert asked.variants == candidates
+            assert [each.text for each in filled.suggestions] == ["width)"]
+            assert asked.shown is not None
+            assert asked.shown("width)") == "width)"
+            assert asked.shown("width)\nprint(area)\n") == "width)"
+        await fill(engine, snapshot, 9, settings=Settings(), variants=12)
+        assert engine.requests[-1].variants == 12
+        await fill(engine, document("area = f(").snapshot(), 9, settings=Settings())
+        assert (engine.requests[-1].variants, engine.requests[-1].shown) == (1, None)
+    finally:
+        engine.close()
+
+
+async def test_a_model_that_sees_what_follows_is_asked_once(engine: FakeEngine) -> None:
+    await asyncio.wrap_future(engine.ready)
+    await fill(engine, document("area = f(\nprint(area)\n").snapshot(), 9, settings=Settings())
+    assert (engine.requests[-1].variants, engine.requests[-1].shown) == (1, None)

@@ -1,0 +1,132 @@
+"""Fills are weighed by what they and the text after them are worth together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from engine.config import EngineConfig
+from engine.engine import Engine
+from engine.models.block_llama import BlockLlama
+from engine.request import Cancelled, InfillRequest
+from engine.tokenizer import Tokenizer
+from engine.weighing import ROWS_AT_ONCE, log_probabilities
+
+PREFIX, SUFFIX = "def area(width):\n    return ", "\n\nprint(area(3))\n"
+
+
+def plain(model: BlockLlama, ids: list[int], known: int) -> float:
+    """Nats of all but the first `known` ids, token by token, each encoded with all before it."""
+    total = 0.0
+    for end in range(known, len(ids)):
+        kv = model.new_kv()
+        model.encode(torch.tensor(ids[: end - 1]), kv)
+        canvas, turn = torch.tensor([ids[end - 1 : end + 1]]), torch.tensor([[0, 1]])
+        logits = model.denoise(canvas, kv, torch.tensor([[1]]), None, turn)
+        total += float(logits[0, 0].log_softmax(-1)[ids[end]])
+    return total
+
+
+def test_a_weight_is_the_sum_of_the_plain_log_probabilities(tiny_causal_model: BlockLlama) -> None:
+    prompt, left = [5, 6, 7, 8], [9, 10]
+    continuations = [[1, 2, 3], [4], [3, 2, 1, 0, 9], [40] * 30]
+    kv = tiny_causal_model.new_kv()
+    tiny_causal_model.encode(torch.tensor(prompt), kv)
+    weights = list(log_probabilities(tiny_causal_model, kv, left, continuations))
+    expected = [
+        plain(tiny_causal_model, [*prompt, *left, *ids], len(prompt + left))
+        for ids in continuations
+    ]
+    assert weights == pytest.approx(expected, abs=1e-3)
+    assert kv.length == len(prompt)
+
+
+def test_many_are_weighed_in_several_forwards(tiny_causal_model: BlockLlama) -> None:
+    kv = tiny_causal_model.new_kv()
+    tiny_causal_model.encode(torch.tensor([5, 6]), kv)
+    many = [[each, each + 1] * (10 + each) for each in range(20)]
+    assert 20 * 58 > ROWS_AT_ONCE
+    together = list(log_probabilities(tiny_causal_model, kv, [7], many))
+    alone = [next(log_probabilities(tiny_causal_model, kv, [7], [each])) for each in many]
+    assert together == pytest.approx(alone, abs=1e-3)
+
+
+@pytest.fixture
+def engine(tiny_causal_model: Any, byte_tokenizer: Tokenizer) -> Engine:
+    return Engine(tiny_causal_model, byte_tokenizer, EngineConfig())
+
+
+def last(engine: Engine, request: InfillRequest, **rest: Any) -> Any:
+    *_, final = engine.infill(request, **rest)
+    return final
+
+
+def request(**changes: Any) -> InfillRequest:
+    given = {"max_tokens": 5, "variants": 6, "shown": lambda text: text[:3]}
+    return InfillRequest(PREFIX, SUFFIX, **(given | changes))
+
+
+def test_the_fill_that_goes_best_with_what_follows_comes_first(
+    engine: Engine, tiny_causal_model: BlockLlama, byte_tokenizer: Tokenizer
+) -> None:
+    final = last(engine, request())
+    spec = tiny_causal_model.spec
+    prompt = [spec.eos_ids[0] if spec.bos_id is None else spec.bos_id]
+    prompt += byte_tokenizer.encode(PREFIX)
+    weights = []
+    for fill in final.fills:
+        ids = byte_tokenizer.encode(fill.text[:3])
+        whole = [*prompt, *ids, *byte_tokenizer.encode(SUFFIX)[:12]]
+        weights.append(plain(tiny_causal_model, whole, len(prompt)) if ids else -math.inf)
+    assert len(set(weights)) > 2
+    assert weights == sorted(weights, reverse=True)
+    assert final.stats.ms["weigh"] > 0
+
+
+def test_what_would_not_be_shown_comes_last(engine: Engine) -> None:
+    texts = [fill.text for fill in last(engine, request(shown=None)).fills]
+    unwanted = texts[0]
+    shown = last(engine, request(shown=lambda text: None if text == unwanted else text))
+    assert shown.fills[-1].text == unwanted
+    assert {fill.text for fill in shown.fills} == set(texts)
+
+
+@pytest.mark.parametrize("changes", [{"variants": 1}, {"shown": None}])
+def test_nothing_is_weighed_where_there_is_no_choice(
+    engine: Engine, changes: dict[str, Any]
+) -> None:
+    assert "weigh" not in last(engine, request(**changes)).stats.ms
+
+
+def test_without_time_the_surest_comes_first(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: Any) -> Any:
+        for weight in range(6):
+            engine_time.append(10.0)
+            yield float(weight)
+
+    engine_time = [0.0]
+    monkeypatch.setattr("engine.engine.time.perf_counter", lambda: sum(engine_time))
+    monkeypatch.setattr("engine.engine.log_probabilities", slow)
+    final = last(engine, request(deadline=5.0))
+    confidences = [fill.confidence for fill in final.fills]
+    assert confidences == sorted(confidences, reverse=True)
+    assert "weigh" not in final.stats.ms
+
+
+def test_a_cancelled_request_is_not_weighed_to_its_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def noticed(*arguments: Any) -> Any:
+        begun.append(True)
+        yield 0.0
+
+    monkeypatch.setattr("engine.engine.log_probabilities", noticed)
+    with pytest.raises(Cancelled):
+        last(engine, request(), interrupted=lambda: bool(begun))
