@@ -142,8 +142,8 @@ def test_a_line_that_ends_closes_its_gap_and_no_other(
     class Lines(Letters):
         """Ends the line behind a `q`."""
 
-        def denoise(self, canvas: Tensor, kv: Any, rows: Tensor, signal: Any = None) -> Tensor:
-            logits = super().denoise(canvas, kv, rows, signal)
+        def denoise(self, canvas: Tensor, kv: Any, rows: Tensor, *rest: Any) -> Tensor:
+            logits = super().denoise(canvas, kv, rows, *rest)
             behind = canvas.gather(1, rows - 1) == ord("q")
             logits[behind] = -torch.inf
             logits[..., ord("\n")] = torch.where(behind, 0.0, logits[..., ord("\n")])

@@ -48,7 +48,7 @@ def test_many_are_weighed_in_several_forwards(tiny_causal_model: BlockLlama) -> 
     kv = tiny_causal_model.new_kv()
     tiny_causal_model.encode(torch.tensor([5, 6]), kv)
     many = [[each, each + 1] * (10 + each) for each in range(20)]
-    assert 20 * 58 > ROWS_AT_ONCE
+    assert ROWS_AT_ONCE < 20 * 58
     together = list(log_probabilities(tiny_causal_model, kv, [7], many))
     alone = [next(log_probabilities(tiny_causal_model, kv, [7], [each])) for each in many]
     assert together == pytest.approx(alone, abs=1e-3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from fake_engine import FakeEngine
@@ -58,13 +57,8 @@ async def test_one_after_another_each_sees_the_ones_before() -> None:
 
 
 async def test_a_model_that_reads_from_left_to_right_is_asked_one_after_another() -> None:
-    class LeftToRight(FakeEngine):
-        pass
-
-    engine = LeftToRight("1")
-    info = await asyncio.wrap_future(engine.ready)
-    engine.ready = asyncio.Future()  # type: ignore[assignment]
-    engine.ready.set_result(replace(info, order="left_to_right"))
+    engine = FakeEngine("1", sees_after=False)
+    await asyncio.wrap_future(engine.ready)
     text = "a = ...\nb = ...\n"
     snapshot = Document("file:///a.py", text, language_id="python").snapshot()
     holes = find_holes(text, "python", markers=MARKERS)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections import Counter
-from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ CASES = {
     f"{path.parent.name}/{path.stem}": tomllib.loads(path.read_text("utf-8"))
     for path in sorted(FOLDER.rglob("*.toml"))
 }
-KEYS = {"text", "answer", "expected", "tags", "newline", "automatic", "order"}
+KEYS = {"text", "answer", "expected", "tags", "newline", "automatic", "sees_after"}
 TAGS = {
     "mid-line",
     "suffix",
@@ -43,9 +41,9 @@ async def test_a_gold_completion(name: str) -> None:
     case, language = CASES[name], name.partition("/")[0]
     text, expected = (native(case[key], case) for key in ("text", "expected"))
     prefix, suffix = text.split("‸")
-    engine = FakeEngine(case["answer"])
+    engine = FakeEngine(case["answer"], sees_after=case.get("sees_after", True))
     try:
-        await ready(engine, case.get("order", "any"))
+        await asyncio.wrap_future(engine.ready)
         document = Document("file:///case", prefix + suffix, language_id=language)
         filled = await fill(
             engine,
@@ -61,13 +59,6 @@ async def test_a_gold_completion(name: str) -> None:
     assert bool(filled.silence) == (not expected)
     before, after = broken(language, prefix + suffix), broken(language, prefix + expected + suffix)
     assert after <= before, "a fill leaves no more errors than it found"
-
-
-async def ready(engine: FakeEngine, order: str) -> None:
-    """Wait for the engine, which then says that its model works in this order."""
-    info = await asyncio.wrap_future(engine.ready)
-    engine.ready = Future()
-    engine.ready.set_result(replace(info, order=order))
 
 
 def native(text: str, case: dict[str, Any]) -> str:

@@ -133,7 +133,9 @@ def test_rows_hold_the_documents_own_text(seed: int, tokenizer: Tokenizer, spec:
         assert (row.turn[here][~free] == 0).all()
         assert free.any()
         first, last = np.flatnonzero(free)[[0, -1]]
-        if (ids[free] == spec.delete_id).any() and free[first : last + 1].all():
+        on_to_the_end = (np.diff(place[last + 1 :]) == 1).all()  # no other gap was left out there
+        one_gap = free[first : last + 1].all() and on_to_the_end
+        if (ids[free] == spec.delete_id).any() and one_gap:
             # one gap, said to its end: with what stands before and after it, it is the text
             said = [int(id_) for id_ in ids[first:] if id_ != spec.delete_id]
             around = tokenizer.decode([*window[begins:seen].tolist(), *ids[:first].tolist(), *said])

@@ -31,7 +31,8 @@ def test_it_is_the_loss_of_the_denoised_row_one_token_at_a_time(
         kv = model.new_kv()
         with torch.inference_mode():
             model.encode(torch.tensor(ids[: at - 1]), kv)
-            logits = model.denoise(torch.tensor([[ids[at - 1], 0]]), kv, torch.tensor([[1]]))
+            canvas, turn = torch.tensor([[ids[at - 1], 0]]), torch.tensor([[0, 1]])
+            logits = model.denoise(canvas, kv, torch.tensor([[1]]), None, turn)
         row = logits[0, 0].log_softmax(-1)
         assert each.nats == pytest.approx(-float(row[ids[at]]), abs=1e-4)
         assert each.expected == bool(row.argmax() == ids[at])
