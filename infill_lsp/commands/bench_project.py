@@ -12,15 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import psutil
 from lsprotocol import types
-from pygls.lsp.client import LanguageClient
 
 from engine import EngineConfig
 from infill_lsp.commands import CommandError
-from infill_lsp.commands.bench_server import LOADING_LIMIT, Row
+from infill_lsp.commands.bench_server import LOADING_LIMIT, Row, waiting_client
 from infill_lsp.context import gather
 from infill_lsp.documents import Document
 from infill_lsp.evaluation.scores import quantile
@@ -113,19 +111,8 @@ async def _project(folder: Path) -> _Read:
 
 async def _server_meanwhile(folder: Path, config: EngineConfig) -> list[float]:
     """Milliseconds of requests that need no model, from its loading until all files are read."""
-    client = LanguageClient("infill-bench", "1")
-    loaded = asyncio.Event()
-
-    @client.feature("didChangeStatus")  # type: ignore[untyped-decorator]
-    def _status(params: Any) -> None:
-        if params.kind == "Normal" and not params.busy:
-            loaded.set()
-
-    @client.feature(types.WINDOW_LOG_MESSAGE)  # type: ignore[untyped-decorator]
-    def _log(params: types.LogMessageParams) -> None:
-        pass
-
-    await client.start_io(sys.executable, "-m", "infill_lsp.cli")
+    client, loaded = waiting_client()
+    await client.start_io(sys.executable, "-m", "infill_lsp.cli", "--standalone")
     options = {"model": config.model, "device": config.device, "threads": config.threads}
     await client.initialize_async(
         types.InitializeParams(

@@ -38,10 +38,8 @@ def measure(config: EngineConfig, source: str, repeats: int) -> Iterator[Row]:
     yield from rows
 
 
-async def _session(
-    config: EngineConfig, source: str, repeats: int
-) -> tuple[float, float, list[Row]]:
-    """One server's life. Milliseconds to `initialize`'s answer, to the model; and the rest."""
+def waiting_client() -> tuple[LanguageClient, asyncio.Event]:
+    """A client, and what is set once its server says that the model is there."""
     client = LanguageClient("infill-bench", "1")
     loaded = asyncio.Event()
 
@@ -54,6 +52,14 @@ async def _session(
     def _log(params: types.LogMessageParams) -> None:
         pass
 
+    return client, loaded
+
+
+async def _session(
+    config: EngineConfig, source: str, repeats: int
+) -> tuple[float, float, list[Row]]:
+    """One server's life. Milliseconds to `initialize`'s answer, to the model; and the rest."""
+    client, loaded = waiting_client()
     began = time.perf_counter()
     await client.start_io(sys.executable, "-m", "infill_lsp.cli", "--standalone")
     await client.initialize_async(
