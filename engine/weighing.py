@@ -14,8 +14,8 @@ import torch
 
 from engine.models.base import KV, DenoisingModel
 
-FOLLOWING = 12
-"""Tokens of the text after the gap that are weighed. 4 to 24 chose alike."""
+FOLLOWING = 6
+"""Tokens of the text after the gap that are weighed: 4 to 24 chose alike, and each costs a row."""
 ROWS_AT_ONCE = 256
 """Rows of logits in one forward: 50 MB with 49,152 words."""
 

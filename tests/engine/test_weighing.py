@@ -13,7 +13,7 @@ from engine.engine import Engine
 from engine.models.block_llama import BlockLlama
 from engine.request import Cancelled, InfillRequest
 from engine.tokenizer import Tokenizer
-from engine.weighing import ROWS_AT_ONCE, log_probabilities
+from engine.weighing import FOLLOWING, ROWS_AT_ONCE, log_probabilities
 
 PREFIX, SUFFIX = "def area(width):\n    return ", "\n\nprint(area(3))\n"
 
@@ -79,7 +79,7 @@ def test_the_fill_that_goes_best_with_what_follows_comes_first(
     weights = []
     for fill in final.fills:
         ids = byte_tokenizer.encode(fill.text[:3])
-        whole = [*prompt, *ids, *byte_tokenizer.encode(SUFFIX)[:12]]
+        whole = [*prompt, *ids, *byte_tokenizer.encode(SUFFIX)[:FOLLOWING]]
         weights.append(plain(tiny_causal_model, whole, len(prompt)) if ids else -math.inf)
     assert len(set(weights)) > 2
     assert weights == sorted(weights, reverse=True)
