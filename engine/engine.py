@@ -367,7 +367,9 @@ class Engine:
     def _weigh(self, run: _Run) -> None:
         """Give each variant the log-probability of what is shown of it together with what follows."""
         request = run.request
-        if request.shown is None or request.between or len(run.variants) == 1 or run.late:
+        if request.shown is None or self._spec.order != "left_to_right":
+            return
+        if request.between or len(run.variants) == 1 or run.late:
             return
         began = time.perf_counter()
         texts = [request.shown(run.readout.text(variant)) for variant in run.variants]

@@ -72,8 +72,9 @@ class InfillRequest:
     """Asked after each step with the text settled so far from the gap's start (first gap): true
     when more of it would be cut away anyway. Called on the engine's thread; must be pure."""
     shown: Callable[[str], str | None] | None = None
-    """What would be shown of a fill, None: nothing. Where it is given, several fills of one gap are
-    ordered by how well that goes with the text after the gap. Called like `is_complete`."""
+    """What would be shown of a fill, None: nothing. Where it is given, and the model weighs, several
+    fills of one gap are ordered by how well that goes with the text after the gap. Called like
+    `is_complete`."""
 
     def __post_init__(self) -> None:
         if self.variants < 1:
@@ -170,6 +171,8 @@ class EngineInfo:
     """`any`: refines all positions at once. `left_to_right`: one position a step."""
     sees_after: bool
     """Fills agree with the text after the gap. False: it only continues the text before it."""
+    weighs: bool
+    """Orders several fills by how well they go with the text after the gap (`InfillRequest.shown`)."""
     licence: str
     parameters: int
     weights_bytes: int

@@ -18,7 +18,17 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
-from engine import Cancelled, Draft, EngineError, InfillEngine, InfillRequest, Job, Snippet, Stop
+from engine import (
+    Cancelled,
+    Draft,
+    EngineError,
+    EngineInfo,
+    InfillEngine,
+    InfillRequest,
+    Job,
+    Snippet,
+    Stop,
+)
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.postprocess import is_complete, postprocess
@@ -31,8 +41,8 @@ Neighbours = Callable[[Snapshot, Context], tuple[Snippet, ...]]
 """What other files say about a gap. Called for every request, so it must answer at once."""
 
 CANDIDATES = 8
-"""Fills to choose from, where a model does not see what follows. Where nobody asked half as many, and
-of several lines only one, for somebody types."""
+"""Fills to choose from, where a model weighs them. Where nobody asked half as many, and of several
+lines only one, for somebody types."""
 
 _ids = itertools.count(1)
 
@@ -108,7 +118,7 @@ async def fill(
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
     cut_below = settings.cut_below_percent / 100
     request = replace(request, max_tokens=max_tokens, least_confidence=cut_below)
-    if not context.sees_after and engine_status(engine) is None:
+    if (info := loaded(engine)) is not None and info.weighs:
         request = weighed(request, context, automatic)
     asked = time.perf_counter()
     draft = await answer_of(engine.submit(request, on_draft))  # 4
@@ -121,11 +131,17 @@ async def fill(
     return Filled(suggestions, draft, None if suggestions else _nothing(draft, deadline), ms)
 
 
-def sees_after(engine: InfillEngine) -> bool:
-    """Whether its model looks at what follows a gap. False until it is loaded."""
+def loaded(engine: InfillEngine) -> EngineInfo | None:
+    """What is known of its model; None until it is loaded."""
     ready = engine.ready
     known = ready.done() and not ready.cancelled() and ready.exception() is None
-    return known and ready.result().sees_after
+    return ready.result() if known else None
+
+
+def sees_after(engine: InfillEngine) -> bool:
+    """Whether its model looks at what follows a gap. False until it is loaded."""
+    info = loaded(engine)
+    return info is not None and info.sees_after
 
 
 def context_for(
@@ -180,8 +196,8 @@ def request_for(
 
 
 def weighed(request: InfillRequest, context: Context, automatic: bool) -> InfillRequest:
-    """The same for a model that does not see what follows: more fills than are shown, of which those
-    that go best with it are."""
+    """The same for a model that weighs: more fills than are shown, of which those that go best with
+    what follows are."""
     if not context.suffix.strip() or (automatic and not context.single_line):
         return request
     candidates = CANDIDATES // 2 if automatic else CANDIDATES

@@ -38,6 +38,7 @@ class FakeEngine:
         load_error: str | None = None,
         instead: str = "",
         sees_after: bool = True,
+        weighs: bool = False,
         error: str | None = None,
         stop: Stop = Stop.STABLE,
         on_progress: Callable[[float, str], None] = lambda share, what: None,
@@ -55,7 +56,7 @@ class FakeEngine:
         self._jobs: queue.Queue[tuple[InfillRequest, Job, Callable[[Draft], None] | None] | None]
         self._jobs = queue.Queue()
         self._load = (load_seconds, load_error)
-        self._instead, self._sees_after = instead, sees_after
+        self._instead, self._sees_after, self._weighs = instead, sees_after, weighs
         self._on_progress = on_progress
         threading.Thread(target=self._run, name="fake engine", daemon=True).start()
 
@@ -86,6 +87,7 @@ class FakeEngine:
                     "none",
                     "any",
                     self._sees_after,
+                    self._weighs,
                     "Apache-2.0",
                     0,
                     0,

@@ -67,6 +67,7 @@ def load_model(
         dtype=form,
         order=model.spec.order,
         sees_after=not model.spec.reads_on,
+        weighs=model.spec.order == "left_to_right",
         licence=model.spec.licence,
         parameters=model.config.parameters,
         weights_bytes=sum(tensor.nbytes for tensor in tensors),

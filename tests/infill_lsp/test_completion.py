@@ -258,9 +258,9 @@ async def test_what_does_not_parse_is_asked_for_again_and_counted() -> None:
     assert [request.prefix for request in fake.requests] == ["x = ", "x = [i "]
 
 
-async def test_a_model_that_reads_on_makes_more_fills_than_are_shown() -> None:
+async def test_a_model_that_weighs_makes_more_fills_than_are_shown() -> None:
     """They are weighed by what of them would be shown."""
-    engine = FakeEngine(["width)", "height", "depth"], sees_after=False)
+    engine = FakeEngine(["width)", "height", "depth"], weighs=True)
     snapshot = document("area = f(\nprint(area)\n").snapshot()
     try:
         await asyncio.wrap_future(engine.ready)
@@ -280,7 +280,7 @@ async def test_a_model_that_reads_on_makes_more_fills_than_are_shown() -> None:
         engine.close()
 
 
-async def test_a_model_that_sees_what_follows_is_asked_once(engine: FakeEngine) -> None:
+async def test_another_model_is_asked_for_what_is_shown(engine: FakeEngine) -> None:
     await asyncio.wrap_future(engine.ready)
     await fill(engine, document("area = f(\nprint(area)\n").snapshot(), 9, settings=Settings())
     assert (engine.requests[-1].variants, engine.requests[-1].shown) == (1, None)
