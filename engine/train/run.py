@@ -26,6 +26,10 @@ CURVES = "curves.png"
 """In a run's folder, besides the names in `finish`."""
 
 
+ORIGIN = ("| Made by", "| Taken from", "| sha256 of that file", "| Changed")
+"""Rows of a model card that say where its weights came from."""
+
+
 def train(
     corpus: Path,
     out: Path,
@@ -89,9 +93,14 @@ def train(
 
 
 def began_as(start: str) -> str:
-    """Where the weights of a run came from, for the card."""
-    spec = read_config(find_folder(start)).spec
-    return f"Trained from {spec.name} ({spec.licence}) by `infill-lsp train run`."
+    """Where the weights of a run came from, for the card; of a model that was made from another's
+    files, with what its own card says of them."""
+    folder = find_folder(start)
+    spec, card = read_config(folder).spec, folder / "model_card.md"
+    began = f"Trained from {spec.name} ({spec.licence}) by `infill-lsp train run`."
+    told = card.read_text("utf-8").splitlines() if card.exists() else []
+    origin = [line for line in told if line.startswith(ORIGIN)]
+    return "\n".join([began, "", "| | |", "|---|---|", *origin]) if origin else began
 
 
 def saved_recipe(out: Path) -> Recipe:

