@@ -1,8 +1,8 @@
 """Which of several fills goes best with what follows? The one whose whole is the most probable.
 
-A model that only reads on does not look at the text after a gap, but it can say how probable that
-text is behind a fill. By Bayes' rule P(fill | before, after) is proportional to P(fill, after |
-before), so of fills drawn from the left alone the most probable whole is the best guess at what both
+A model that writes from left to right knows little or nothing of the text after a gap, but it can say
+how probable that text is behind a fill. By Bayes' rule P(fill | before, after) is proportional to
+P(fill, after | before), so of several fills the most probable whole is the best guess at what both
 sides ask for. Knows ids, and of the model that it can read causally.
 """
 
