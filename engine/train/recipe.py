@@ -75,9 +75,9 @@ class Recipe:
     """Of adapters beside weights that stay; 0: all weights are trained, at a tenth of the rate."""
     rows: int = 2
     """Rows in one step, over all devices."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     warmup_steps: int = 20
-    decay_share: float = 0.3
+    decay_share: float = 0.8
     """Share of the whole run at whose end the rate falls to a tenth, linearly."""
     weight_decay: float = 0.01
     momentum: tuple[float, float] = (0.9, 0.98)
