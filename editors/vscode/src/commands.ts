@@ -8,18 +8,14 @@ import { chooseVariant, Variants } from "./variants";
 
 /** Run a command of the server's. What it refuses is said in one line, and undefined the answer. */
 export async function ask<Answer>(
-  client: LanguageClient | undefined,
+  client: LanguageClient,
   command: string,
   ...rest: unknown[]
 ): Promise<Answer | undefined> {
-  if (!client?.isRunning()) {
-    void vscode.window.showWarningMessage("infill: the server is not running");
-    return undefined;
-  }
   try {
     return await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: rest });
   } catch (error) {
-    void vscode.window.showInformationMessage(`infill: ${error instanceof Error ? error.message : error}`);
+    say(error instanceof Error ? error.message : String(error));
     return undefined;
   }
 }
@@ -36,36 +32,42 @@ export async function repair(client: LanguageClient | undefined): Promise<void> 
 
 /** Write the selection anew. */
 export async function refill(client: LanguageClient | undefined): Promise<void> {
-  if (vscode.window.activeTextEditor?.selection.isEmpty) {
-    void vscode.window.showInformationMessage("infill: select what is to be written anew");
-    return;
-  }
+  if (vscode.window.activeTextEditor?.selection.isEmpty) return say("select what is to be written anew");
   await inDocument(client, "infill.refill");
 }
 
 /** Let the user choose among texts for the selection, or for the place of the cursor. */
 export async function variants(client: LanguageClient | undefined): Promise<void> {
-  const editor = editorWithCode();
-  if (!client || !editor) return;
-  const range = client.code2ProtocolConverter.asRange(editor.selection);
-  const uri = client.code2ProtocolConverter.asUri(editor.document.uri);
-  const found = await ask<Variants>(client, "infill.variants", uri, range);
+  const target = targetOf(client);
+  if (!target) return;
+  const { editor, client: server, uri, selection } = target;
+  const found = await ask<Variants>(server, "infill.variants", uri, selection);
   if (!found) return;
-  const where = client.protocol2CodeConverter.asRange(found.range);
+  const where = server.protocol2CodeConverter.asRange(found.range);
   const chosen = await chooseVariant(editor, where, found.variants);
-  if (chosen) await ask(client, chosen.command.command, ...(chosen.command.arguments ?? []));
+  if (chosen) await ask(server, chosen.command.command, ...(chosen.command.arguments ?? []));
 }
 
 async function inDocument(client: LanguageClient | undefined, command: string): Promise<void> {
-  const editor = editorWithCode();
-  if (!client || !editor) return;
-  const uri = client.code2ProtocolConverter.asUri(editor.document.uri);
-  const selection = editor.selection;
-  const range = selection.isEmpty ? [] : [client.code2ProtocolConverter.asRange(selection)];
-  await ask(client, command, uri, ...range);
+  const target = targetOf(client);
+  if (!target) return;
+  const range = target.editor.selection.isEmpty ? [] : [target.selection];
+  await ask(target.client, command, target.uri, ...range);
 }
 
-function editorWithCode(): vscode.TextEditor | undefined {
+/** What a command is about; undefined, and said why, when there is nothing. */
+function targetOf(client: LanguageClient | undefined) {
   const editor = vscode.window.activeTextEditor;
-  return editor && vscode.languages.match(DOCUMENTS, editor.document) ? editor : undefined;
+  if (!client?.isRunning()) return say("the server is not running");
+  if (!editor || !vscode.languages.match(DOCUMENTS, editor.document)) return say("open a file first");
+  return {
+    client,
+    editor,
+    uri: client.code2ProtocolConverter.asUri(editor.document.uri),
+    selection: client.code2ProtocolConverter.asRange(editor.selection),
+  };
+}
+
+function say(what: string): undefined {
+  void vscode.window.showInformationMessage(`infill: ${what}`);
 }

@@ -30,6 +30,7 @@ export async function chooseVariant(
     void vscode.window.showInformationMessage("infill: nothing good was found here");
     return undefined;
   }
+  editor.revealRange(range, vscode.TextEditorRevealType.InCenter); // the picker hides the top
   const preview = new Preview(editor, range);
   const picker = vscode.window.createQuickPick<Choice>();
   picker.title = `infill: ${variants.length} variants`;

@@ -1,5 +1,5 @@
 // Drive VS Code in headless Chromium as a user would; fails where something is not as it must be.
-// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, port, source }.
+// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, pictures, port, source }.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ const address = `127.0.0.1:${given.port}`;
 
 async function until(what, check) {
   for (let tries = 0; !(await check()); tries++) {
-    if (tries === 300) throw new Error(what);
+    if (tries === 1800) throw new Error(what);
     await sleep(100);
   }
 }
@@ -22,13 +22,17 @@ async function use(page) {
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
   await press(page, "Control+Home", "ArrowDown", "End");
+  await frame(page);
   await page.keyboard.type("t");
   await ghost(page, "otal = a + b");
-  await picture(page, "ghost-text");
+  await frame(page);
+  await picture(page, "vscode-ghost-text");
   await press(page, "Control+ArrowRight");
   await ghost(page, " = a + b");
+  await frame(page);
   await press(page, "Tab");
   await ghost(page, "");
+  await frame(page);
   await press(page, "Control+s");
 
   await choose(page, "Snooze 5 minutes");
@@ -52,13 +56,90 @@ async function use(page) {
   });
 }
 
+/** Holes, variants, a selection written anew, a repair: each one edit, undone in one step. */
+async function edit(page) {
+  await reason(page, "fake on cpu");
+  const before = saved();
+  await press(page, "Control+Home", "Alt+i", "h");
+  await changes(page, before.replaceAll("...", "return a + b"));
+  await press(page, "Control+z");
+  await changes(page, before);
+
+  await selectHole(page);
+  await press(page, "Alt+i", "v");
+  await page.locator(".quick-input-list .monaco-list-row").nth(2).waitFor();
+  await press(page, "ArrowDown");
+  await until("the variant is not shown", () => page.evaluate(() => {
+    const drawn = [...document.querySelectorAll(".view-line span")];
+    return drawn.some((span) => getComputedStyle(span, "::before").content.includes("return b + a"));
+  }));
+  await picture(page, "vscode-variants");
+  await changes(page, before);
+  await press(page, "Enter");
+  const chosen = "for each in (a, b):\n        total += each\n    return b + a";
+  await changes(page, before.replace("...", chosen));
+  await press(page, "Control+z");
+  await changes(page, before);
+
+  await press(page, "Alt+i", "w");
+  const view = page.frameLocator("iframe.webview").frameLocator("#active-frame");
+  await view.locator("#step").waitFor();
+  await page.click(".editor-instance .view-lines");
+  await selectHole(page);
+  await press(page, "Alt+i", "r");
+  await view.locator("#step", { hasText: "done" }).waitFor();
+  await changes(page, before.replace("...", "return a + b"));
+  if ((await view.locator("#canvas").textContent()) !== "return a + b") throw new Error("not what was filled");
+  await picture(page, "vscode-refinement");
+  const first = await view.locator("#again").evaluate((again) => {
+    again.click();
+    return document.getElementById("step").textContent;
+  });
+  if (first !== "step 0") throw new Error(`it begins with ${first}`);
+  await view.locator("#step", { hasText: "done" }).waitFor();
+  await page.click(".editor-instance .view-lines");
+  await press(page, "Control+z");
+  await changes(page, before);
+
+  await press(page, "Control+End", "ArrowUp", "End", "Backspace");
+  await changes(page, before.replace("2))", "2)"));
+  await press(page, "Alt+i", "p");
+  await changes(page, before.replace("print(add(1, 2))", "return a + b"));
+}
+
+/** The first `...`, on the eighth line. */
+async function selectHole(page) {
+  await press(page, "Control+Home", ...Array(7).fill("ArrowDown"), "End", "Shift+Home");
+}
+
+/** The model is not there: the reason is said, typing goes on. */
+async function absent(page) {
+  await reason(page, "no weights in /nowhere");
+  await picture(page, "vscode-model-absent");
+  await page.click(".editor-instance .view-lines");
+  await press(page, "Control+Home", "ArrowDown", "End");
+  await page.keyboard.type("ten keys a second", { delay: 100 });
+  await ghost(page, "");
+  await press(page, "Control+s");
+}
+
+/** A minute of typing: what is typed stands there, and no grey text that does not fit. */
+async function type(page) {
+  await reason(page, "fake on cpu");
+  await page.click(".editor-instance .view-lines");
+  await press(page, "Control+Home", "ArrowDown", "End");
+  await page.keyboard.type(given.source, { delay: 100 });
+  await ghost(page, "a + b");
+  await press(page, "Control+s");
+}
+
 /** No server is there: install one, and see ghost text. */
 async function install(page) {
   await reason(page, "the server is not installed");
   await page.locator('.notification-toast .monaco-button:text-is("Install")').click();
   const box = page.locator(".quick-input-box input");
   await box.fill(given.source);
-  await picture(page, "install");
+  await picture(page, "vscode-install");
   await box.press("Enter");
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
@@ -90,7 +171,26 @@ async function choose(page, entry) {
   await page.locator(`.quick-input-list .monaco-list-row:has-text("${entry}")`).click();
 }
 
-const picture = (page, name) => page.screenshot({ path: `${given.folder}/${name}.png` });
+const saved = () => readFileSync(`${given.folder}/workspace/a.py`, "utf8");
+
+/** Wait until the file, when it is saved, is this. */
+async function changes(page, text) {
+  await until(`the text is not ${JSON.stringify(text)}`, async () => {
+    await press(page, "Control+s");
+    return saved() === text;
+  });
+}
+
+const picture = (page, name) => page.screenshot({ path: `${given.pictures}/${name}.png` });
+
+let frames = 0;
+
+/** One picture of the screencast: the editor without what is around it. */
+const frame = (page) =>
+  page.screenshot({
+    path: `${given.folder}/frame-${frames++}.png`,
+    clip: { x: 348, y: 34, width: 560, height: 170 },
+  });
 
 const serverId = () => Number(readFileSync(`${given.folder}/server.pid`, "utf8"));
 
@@ -107,7 +207,7 @@ const browser = await chromium.launch({
 });
 const page = await browser.newPage({ viewport: { width: 1100, height: 600 } });
 try {
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(180_000);
   const elsewhere = new Set();
   page.on("request", (request) => {
     const { protocol, host } = new URL(request.url());
@@ -120,9 +220,11 @@ try {
     ),
   );
   await page.goto(`http://${address}/?folder=${given.folder}/workspace`);
+  await page.locator(".gettingStartedContainer", { hasText: "Install the server" }).waitFor();
+  await picture(page, "vscode-walkthrough");
   await page.dblclick('.explorer-folders-view .monaco-list-row:has-text("a.py")');
   await page.locator(".editor-instance .view-line").first().waitFor();
-  await { use, install }[given.scenario](page);
+  await { use, edit, absent, type, install }[given.scenario](page);
   if (elsewhere.size > 0) throw new Error(`asked other hosts: ${[...elsewhere]}`);
 } catch (error) {
   await picture(page, "failed");
