@@ -26,14 +26,13 @@ async function use(page) {
   await page.keyboard.type("t");
   await ghost(page, "otal = a + b");
   await frame(page);
-  await picture(page, "vscode-ghost-text");
   await press(page, "Control+ArrowRight");
   await ghost(page, " = a + b");
   await frame(page);
   await press(page, "Tab");
   await ghost(page, "");
+  await press(page, "Control+s", "Escape");
   await frame(page);
-  await press(page, "Control+s");
 
   await choose(page, "Snooze 5 minutes");
   await reason(page, "snoozed for 5 minutes");
@@ -115,7 +114,6 @@ async function selectHole(page) {
 /** The model is not there: the reason is said, typing goes on. */
 async function absent(page) {
   await reason(page, "no weights in /nowhere");
-  await picture(page, "vscode-model-absent");
   await page.click(".editor-instance .view-lines");
   await press(page, "Control+Home", "ArrowDown", "End");
   await page.keyboard.type("ten keys a second", { delay: 100 });
@@ -139,7 +137,6 @@ async function install(page) {
   await page.locator('.notification-toast .monaco-button:text-is("Install")').click();
   const box = page.locator(".quick-input-box input");
   await box.fill(given.source);
-  await picture(page, "vscode-install");
   await box.press("Enter");
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
@@ -189,7 +186,7 @@ let frames = 0;
 const frame = (page) =>
   page.screenshot({
     path: `${given.folder}/frame-${frames++}.png`,
-    clip: { x: 348, y: 34, width: 560, height: 170 },
+    clip: { x: 328, y: 34, width: 520, height: 170 },
   });
 
 const serverId = () => Number(readFileSync(`${given.folder}/server.pid`, "utf8"));
@@ -227,7 +224,7 @@ try {
   await { use, edit, absent, type, install }[given.scenario](page);
   if (elsewhere.size > 0) throw new Error(`asked other hosts: ${[...elsewhere]}`);
 } catch (error) {
-  await picture(page, "failed");
+  await page.screenshot({ path: `${given.folder}/failed.png` });
   throw error;
 } finally {
   await browser.close();

@@ -40,6 +40,6 @@ def test_ghost_text_and_a_fill_being_refined(neovim: Terminal, pictures: Path) -
     neovim.keys("j", "A")
     neovim.wait("return math.pi", PATIENCE)
     neovim.picture(pictures / "nvim-ghost-text.svg", "Neovim")
-    neovim.keys("Tab", "Escape", ":InfillWatch", "Enter", ":InfillFillHoles", "Enter")
+    neovim.keys("Escape", ":InfillWatch", "Enter", ":InfillFillHoles", "Enter")
     neovim.wait("radius = circle.diameter░", PATIENCE)
     neovim.picture(pictures / "nvim-refinement.svg", "Neovim, :InfillWatch")
