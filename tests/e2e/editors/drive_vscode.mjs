@@ -31,7 +31,7 @@ async function use(page) {
   await frame(page);
   await press(page, "Tab");
   await ghost(page, "");
-  await press(page, "Control+s", "Escape");
+  await press(page, "Control+s", "ArrowDown"); // away from what is suggested next
   await frame(page);
 
   await choose(page, "Snooze 5 minutes");
@@ -53,6 +53,14 @@ async function use(page) {
     await page.keyboard.type(" "); // the server hears of a setting a little later
     return status(page, "switched off for python").isVisible();
   });
+
+  await choose(page, "Switch off for this file");
+  await choose(page, "Device");
+  await pick(page, "cpu");
+  await choose(page, "Model");
+  await pick(page, "diffusiongemma");
+  const settings = `${given.folder}/data/User/settings.json`;
+  await until("the settings are not written", () => readFileSync(settings, "utf8").includes("diffusiongemma"));
 }
 
 /** Holes, variants, a selection written anew, a repair: each one edit, undone in one step. */
@@ -165,8 +173,11 @@ const reason = (page, text) => status(page, text).waitFor();
 
 async function choose(page, entry) {
   await status(page, "").click();
-  await page.locator(`.quick-input-list .monaco-list-row:has-text("${entry}")`).click();
+  await pick(page, entry);
 }
+
+const pick = (page, entry) =>
+  page.locator(`.quick-input-list .monaco-list-row:has-text("${entry}")`).click();
 
 const saved = () => readFileSync(`${given.folder}/workspace/a.py`, "utf8");
 
