@@ -129,16 +129,6 @@ async function absent(page) {
   await press(page, "Control+s");
 }
 
-/** A minute of typing: what is typed stands there, and no grey text that does not fit. */
-async function type(page) {
-  await reason(page, "fake on cpu");
-  await page.click(".editor-instance .view-lines");
-  await press(page, "Control+Home", "ArrowDown", "End");
-  await page.keyboard.type(given.source, { delay: 100 });
-  await ghost(page, "a + b");
-  await press(page, "Control+s");
-}
-
 /** No server is there: install one, and see ghost text. */
 async function install(page) {
   await reason(page, "the server is not installed");
@@ -232,7 +222,7 @@ try {
   await picture(page, "vscode-walkthrough");
   await page.dblclick('.explorer-folders-view .monaco-list-row:has-text("a.py")');
   await page.locator(".editor-instance .view-line").first().waitFor();
-  await { use, edit, absent, type, install }[given.scenario](page);
+  await { use, edit, absent, install }[given.scenario](page);
   if (elsewhere.size > 0) throw new Error(`asked other hosts: ${[...elsewhere]}`);
 } catch (error) {
   await page.screenshot({ path: `${given.folder}/failed.png` });

@@ -96,8 +96,7 @@ class CodeServer:
     ) -> None:
         """Do what `drive_vscode.mjs` has under this name, without a network.
 
-        script: of the fake engine. server: the program in the settings. source: what is given to
-        pip, or typed.
+        script: of the fake engine. server: the program in the settings. source: what pip gets.
         """
         model = json.dumps(script or {"answer": "otal = a + b"})
         self.settings.write_text(json.dumps({**SETTINGS, "infill.model": model}))
@@ -172,14 +171,6 @@ def test_holes_variants_refill_and_repair(code_server: CodeServer, server: Path)
 def test_the_model_is_absent(code_server: CodeServer, server: Path) -> None:
     code_server.drive("absent", script={"load_error": "no weights in /nowhere"}, server=server)
     assert code_server.file.read_text() == SOURCE.replace("    \n", "    ten keys a second\n", 1)
-
-
-def test_a_minute_of_typing(code_server: CodeServer, server: Path) -> None:
-    """The engine is slower than the keys, which come as fast as ten a second."""
-    typed = "result = compute(first, second) or " * 17
-    script = {"answer": "a + b", "steps": 8, "step_seconds": 0.05}
-    code_server.drive("type", script=script, server=server, source=typed)
-    assert code_server.file.read_text() == SOURCE.replace("    \n", f"    {typed}\n", 1)
 
 
 def test_the_server_is_installed_when_there_is_none(code_server: CodeServer) -> None:
