@@ -40,6 +40,9 @@ from infill_lsp.suggestions import Recent, Suggestion
 Neighbours = Callable[[Snapshot, Context], tuple[Snippet, ...]]
 """What other files say about a gap. Called for every request, so it must answer at once."""
 
+Watcher = Callable[[Snapshot, int], Callable[[Draft], None] | None]
+"""Who wants to see the drafts of a fill at an offset; None: nobody."""
+
 CANDIDATES = 8
 """Fills to choose from, where a model weighs them. Where nobody asked half as many, and of several
 lines only one, for somebody types."""
@@ -73,6 +76,10 @@ class Filled:
 def no_neighbours(snapshot: Snapshot, context: Context) -> tuple[Snippet, ...]:
     """For who knows no other files."""
     return ()
+
+
+def unwatched(snapshot: Snapshot, offset: int) -> None:
+    """For who shows no drafts."""
 
 
 async def fill(
@@ -287,6 +294,7 @@ class Completer:
         self.neighbours: Neighbours = no_neighbours
         self.ignored: Callable[[str], str | None] = lambda uri: None
         """Why a document is left alone by its project's own rules; None when it is not."""
+        self.watcher: Watcher = unwatched
         self.snoozed_until = 0.0
         """By `time.monotonic()`: automatic requests are not answered before."""
         self._on_busy = on_busy
@@ -403,6 +411,7 @@ class Completer:
                 popup=popup,
                 document=f"{id(self)}/{uri}",
                 neighbours=self.neighbours,
+                on_draft=self.watcher(snapshot, offset),
             )
         except EngineError as error:
             return Status("Error", str(error))

@@ -216,6 +216,7 @@ async def _fill_found(
                 deadline=settings.invoked_deadline_ms / 1000,
                 document=f"{id(ls)}/{snapshot.uri}/holes",
                 on_canvas=on_canvas,
+                watcher=ls.refinement.watcher,
             )
         except EngineError as error:
             raise JsonRpcException(str(error), REQUEST_FAILED) from None
@@ -239,6 +240,7 @@ async def _variants(ls: InfillServer, target: _Target, count: int) -> list[tuple
                 variants=count,
                 deadline=settings.invoked_deadline_ms / 1000,
                 document=f"{id(ls)}/{target.snapshot.uri}/variants",
+                on_draft=ls.refinement.watcher(target.snapshot, target.start),
             )
         except EngineError as error:
             raise JsonRpcException(str(error), REQUEST_FAILED) from None

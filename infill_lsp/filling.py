@@ -16,7 +16,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from engine import CanvasFullError, Draft, InfillEngine, InfillRequest
-from infill_lsp.completion import answer_of, context_for, request_for, sees_after
+from infill_lsp.completion import (
+    Watcher,
+    answer_of,
+    context_for,
+    request_for,
+    sees_after,
+    unwatched,
+)
 from infill_lsp.context import Context
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.edits import Edit
@@ -104,6 +111,7 @@ async def fill_holes(
     deadline: float | None = None,
     document: str = "",
     on_canvas: Callable[[int], None] = lambda done: None,
+    watcher: Watcher = unwatched,
 ) -> Filling:
     """Fill holes as `find_holes` gives them.
 
@@ -111,6 +119,7 @@ async def fill_holes(
     deadline: seconds for each canvas; the best draft so far is then used.
     document: key under which a newer request displaces this one.
     on_canvas: called before each canvas with how many holes are done.
+    watcher: asked for each canvas who sees its drafts, with the place of its first hole.
 
     Raises EngineError when the engine cannot do it, asyncio.CancelledError when it was displaced.
     """
@@ -125,7 +134,7 @@ async def fill_holes(
         group = waiting.pop(0)
         on_canvas(group[0])
         try:
-            await run.fill(group)
+            await run.fill(group, watcher(snapshot, holes[group[0]].start))
         except CanvasFullError:
             if len(group) == 1:
                 raise
@@ -207,11 +216,11 @@ class _Run:
             key=lambda place: spans[group[place]][0] - spans[group[place - 1]][1],
         )
 
-    async def fill(self, group: Sequence[int]) -> None:
+    async def fill(self, group: Sequence[int], on_draft: Callable[[Draft], None] | None) -> None:
         """Ask for the holes of one canvas. Raises CanvasFullError when it does not hold them."""
         until = math.inf if self._deadline is None else time.perf_counter() + self._deadline
         request = self._request(group)
-        draft = await self._ask(request)
+        draft = await self._ask(request, on_draft)
         stood = {index: self._opened.at(index) for index in group}
         for index, text in zip(group, draft.fills[0].texts, strict=True):
             self._opened.put(index, text)
@@ -247,8 +256,10 @@ class _Run:
         context = context_for(snapshot, start, end, self._settings, None, automatic=True)
         return replace(context, sees_after=sees_after(self._engine))
 
-    async def _ask(self, request: InfillRequest) -> Draft:
+    async def _ask(
+        self, request: InfillRequest, on_draft: Callable[[Draft], None] | None = None
+    ) -> Draft:
         self.asked += 1
-        draft = await answer_of(self._engine.submit(request))
+        draft = await answer_of(self._engine.submit(request, on_draft))
         self.forwards += draft.stats.forwards
         return draft

@@ -135,6 +135,13 @@ def _add_commands(server: InfillServer) -> None:
             raise JsonRpcInvalidParams("infill.explainContext: give one document's URI")
         return items.explained(ls.neighbours.explain(uris[0]))
 
+    @server.command("infill.watch")
+    def watch(ls: InfillServer, *wanted: object) -> None:
+        """true: send `infill/refinement` for each step of each fill from now on; false: no more."""
+        if len(wanted) != 1 or not isinstance(wanted[0], bool):
+            raise JsonRpcInvalidParams("infill.watch: give true or false")
+        ls.refinement.wanted = wanted[0]
+
     @server.command("infill.reload")
     def reload(ls: InfillServer) -> None:
         """Start the engine again, e.g. after its model was mended."""

@@ -29,6 +29,7 @@ from infill_lsp.engines import Engines
 from infill_lsp.positions import Encoding, within
 from infill_lsp.project.neighbours import Neighbours
 from infill_lsp.protocol import InfillProtocol
+from infill_lsp.refinement import REFINEMENT, Refinement
 from infill_lsp.status import DID_CHANGE_STATUS, Status, StatusLine
 from infill_lsp.usage import Event, UsageLog
 
@@ -57,6 +58,8 @@ class InfillServer(LanguageServer):
         self.completer.neighbours = self.neighbours.snippets
         self.completer.ignored = self.neighbours.ignored
         self.status = StatusLine(self._send_status)
+        self.refinement = Refinement(lambda draft: self.protocol.notify(REFINEMENT, draft))
+        self.completer.watcher = self.refinement.watcher
         self.accepted = 0
         self._usage = UsageLog()
         self._acceptance = Acceptance(self._count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from engine import (
     Job,
     Stats,
     Stop,
+    Token,
 )
 
 Script = Callable[[InfillRequest], Sequence[str | Sequence[str]]]
@@ -123,15 +125,33 @@ class FakeEngine:
             self.forwards += 1
             if on_draft is not None:
                 on_draft(self._draft(request, step, Stop.RUNNING))
-        return self._draft(request, self.steps, self.stop)
+        final = self._draft(request, self.steps, self.stop)
+        if on_draft is not None:
+            on_draft(final)
+        return final
 
     def _draft(self, request: InfillRequest, step: int, stop: Stop) -> Draft:
         answer = self.answer(request) if callable(self.answer) else self.answer
         texts = [answer] if isinstance(answer, str) else list(answer)
         gaps = len(request.between) + 1
+        settled = 1.0 if stop is not Stop.RUNNING else step / self.steps
         fills = tuple(
-            Fill((text,) * gaps if isinstance(text, str) else tuple(text), 0.9 - 0.01 * rank)
+            Fill(gapped, 0.9 - 0.01 * rank, _canvas(request, gapped, settled))
             for rank, text in enumerate(texts[: request.variants])
+            for gapped in [(text,) * gaps if isinstance(text, str) else tuple(text)]
         )
         ms = dict.fromkeys(("queue", "prompt", "encode", "denoise", "forward", "total"), 0.0)
         return Draft(step, fills, stop, Stats(steps=step, forwards=step, ms=ms))
+
+
+def _canvas(request: InfillRequest, texts: Sequence[str], settled: float) -> tuple[Token, ...]:
+    """Word by word; the first `settled` of each gap stands, the rest is noise."""
+    tokens = []
+    for gap, text in enumerate(texts):
+        if gap:
+            tokens.append(Token(request.between[gap - 1], 1.0, False, True))
+        words = re.findall(r"\s*\S+", text)
+        stands = round(settled * len(words))
+        tokens += [Token(word, 0.3 + 0.6 * (len(word) % 2), True, True) for word in words[:stands]]
+        tokens += [Token("", 0.0, True, False)] * (len(words) - stands)
+    return tuple(tokens)

@@ -12,6 +12,7 @@ const { metafile } = await build({
   target: "node20",
   format: "cjs",
   external: ["vscode"],
+  loader: { ".html": "text" },
   metafile: true,
 });
 

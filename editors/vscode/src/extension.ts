@@ -4,6 +4,9 @@
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
 
+import { ask, fillHoles, refill, repair, variants } from "./commands";
+import { showMenu } from "./menu";
+import { REFINEMENT_VIEW, RefinementView } from "./refinement";
 import { DOCUMENTS, execute, findServer, install } from "./server";
 import { Status, StatusBar } from "./status";
 
@@ -11,16 +14,25 @@ let client: LanguageClient | undefined;
 let starting: Promise<void> = Promise.resolve();
 let log: vscode.LogOutputChannel;
 let bar: StatusBar;
+let refinement: RefinementView;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   log = vscode.window.createOutputChannel("infill-lsp", { log: true });
   bar = new StatusBar("infill-lsp.menu");
+  refinement = new RefinementView((wanted) => client?.isRunning() && void ask(client, "infill.watch", wanted));
   const command = (name: string, run: () => unknown) =>
     vscode.commands.registerCommand(`infill-lsp.${name}`, run);
   context.subscriptions.push(
     log,
     bar,
-    command("menu", () => bar.menu(client?.state === State.Running)),
+    vscode.window.registerWebviewViewProvider(REFINEMENT_VIEW, refinement),
+    command("trigger", () => vscode.commands.executeCommand("editor.action.inlineSuggest.trigger")),
+    command("variants", () => variants(client)),
+    command("fillHoles", () => fillHoles(client)),
+    command("refill", () => refill(client)),
+    command("repair", () => repair(client)),
+    command("watch", () => vscode.commands.executeCommand(`${REFINEMENT_VIEW}.focus`)),
+    command("menu", () => showMenu(client?.state === State.Running, bar.message)),
     command("restart", () => start(context)),
     command("log", () => log.show(true)),
     command("doctor", () => doctor(context)),
@@ -29,6 +41,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       if (change.affectsConfiguration("infill-lsp.path")) void start(context);
     }),
   );
+  await welcome(context);
   await start(context);
 }
 
@@ -63,11 +76,16 @@ async function startNow(context: vscode.ExtensionContext): Promise<void> {
       documentSelector: DOCUMENTS,
       outputChannel: log,
       initializationOptions: { infill: vscode.workspace.getConfiguration("infill") },
+      middleware: { executeCommand: (name, rest) => ask(started, name, ...rest) },
     },
   );
   client = started;
   started.onNotification("didChangeStatus", (status: Status) => bar.show(status));
+  started.onNotification("infill/refinement", (step: unknown) => refinement.show(step));
   started.onDidChangeState(({ newState }) => {
+    const running = newState === State.Running;
+    void vscode.commands.executeCommand("setContext", "infill-lsp.running", running);
+    if (running) refinement.connected();
     if (newState === State.Stopped && client === started) {
       bar.show({ kind: "Error", message: "the server stopped; see the log", busy: false });
     }
@@ -78,6 +96,13 @@ async function startNow(context: vscode.ExtensionContext): Promise<void> {
     log.error(String(error));
     bar.show({ kind: "Error", message: `the server does not start: ${error}`, busy: false });
   }
+}
+
+/** The walkthrough, the first time. */
+async function welcome(context: vscode.ExtensionContext): Promise<void> {
+  if (context.globalState.get("welcomed")) return;
+  await context.globalState.update("welcomed", true);
+  await vscode.commands.executeCommand("workbench.action.openWalkthrough", `${context.extension.id}#start`);
 }
 
 async function offerToInstall(): Promise<void> {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,6 +18,32 @@ sys.path.insert(0, str(Path(__file__).parent))
 from neovim import Neovim, install
 
 Start = Callable[..., Neovim]
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder for this test's shared servers, its path short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="infill-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield folder
+    for server in shared_servers(folder):
+        server.kill()
+    shutil.rmtree(folder)
+
+
+def shared_servers(runtime: Path) -> list[psutil.Process]:
+    """The shared servers that listen in this folder."""
+    processes = psutil.process_iter(["cmdline"])
+    lines = [(process, process.info["cmdline"] or [""]) for process in processes]
+    return [process for process, line in lines if line[-1].startswith(str(runtime))]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where a test draws: $INFILL_PICTURES, to renew the documentation's, or nowhere in particular."""
+    folder = Path(os.environ.get("INFILL_PICTURES", tmp_path))
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

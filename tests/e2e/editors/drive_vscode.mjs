@@ -1,5 +1,5 @@
 // Drive VS Code in headless Chromium as a user would; fails where something is not as it must be.
-// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, port, source }.
+// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, pictures, port, source }.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ const address = `127.0.0.1:${given.port}`;
 
 async function until(what, check) {
   for (let tries = 0; !(await check()); tries++) {
-    if (tries === 300) throw new Error(what);
+    if (tries === 1800) throw new Error(what);
     await sleep(100);
   }
 }
@@ -22,14 +22,17 @@ async function use(page) {
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
   await press(page, "Control+Home", "ArrowDown", "End");
+  await frame(page);
   await page.keyboard.type("t");
   await ghost(page, "otal = a + b");
-  await picture(page, "ghost-text");
+  await frame(page);
   await press(page, "Control+ArrowRight");
   await ghost(page, " = a + b");
+  await frame(page);
   await press(page, "Tab");
   await ghost(page, "");
-  await press(page, "Control+s");
+  await press(page, "Control+s", "ArrowDown"); // away from what is suggested next
+  await frame(page);
 
   await choose(page, "Snooze 5 minutes");
   await reason(page, "snoozed for 5 minutes");
@@ -50,6 +53,76 @@ async function use(page) {
     await page.keyboard.type(" "); // the server hears of a setting a little later
     return status(page, "switched off for python").isVisible();
   });
+
+  await choose(page, "Switch off for this file");
+  const settings = `${given.folder}/workspace/.vscode/settings.json`;
+  await until("the file is not off", () => existsSync(settings) && readFileSync(settings, "utf8").includes('"a.py"'));
+}
+
+/** Holes, variants, a selection written anew, a repair: each one edit, undone in one step. */
+async function edit(page) {
+  await reason(page, "fake on cpu");
+  const before = saved();
+  await press(page, "Control+Home", "Alt+i", "h");
+  await changes(page, before.replaceAll("...", "return a + b"));
+  await press(page, "Control+z");
+  await changes(page, before);
+
+  await selectHole(page);
+  await press(page, "Alt+i", "v");
+  await page.locator(".quick-input-list .monaco-list-row").nth(2).waitFor();
+  await press(page, "ArrowDown");
+  await until("the variant is not shown", () => page.evaluate(() => {
+    const drawn = [...document.querySelectorAll(".view-line span")];
+    return drawn.some((span) => getComputedStyle(span, "::before").content.includes("return b + a"));
+  }));
+  await picture(page, "vscode-variants");
+  await changes(page, before);
+  await press(page, "Enter");
+  const chosen = "for each in (a, b):\n        total += each\n    return b + a";
+  await changes(page, before.replace("...", chosen));
+  await press(page, "Control+z");
+  await changes(page, before);
+
+  await press(page, "Alt+i", "w");
+  const view = page.frameLocator("iframe.webview").frameLocator("#active-frame");
+  await view.locator("#step").waitFor();
+  await page.click(".editor-instance .view-lines");
+  await selectHole(page);
+  await press(page, "Alt+i", "r");
+  await view.locator("#step", { hasText: "done" }).waitFor();
+  await changes(page, before.replace("...", "return a + b"));
+  if ((await view.locator("#canvas").textContent()) !== "return a + b") throw new Error("not what was filled");
+  await picture(page, "vscode-refinement");
+  const first = await view.locator("#again").evaluate((again) => {
+    again.click();
+    return document.getElementById("step").textContent;
+  });
+  if (first !== "step 0") throw new Error(`it begins with ${first}`);
+  await view.locator("#step", { hasText: "done" }).waitFor();
+  await page.click(".editor-instance .view-lines");
+  await press(page, "Control+z");
+  await changes(page, before);
+
+  await press(page, "Control+End", "ArrowUp", "End", "Backspace");
+  await changes(page, before.replace("2))", "2)"));
+  await press(page, "Alt+i", "p");
+  await changes(page, before.replace("print(add(1, 2))", "return a + b"));
+}
+
+/** The first `...`, on the eighth line. */
+async function selectHole(page) {
+  await press(page, "Control+Home", ...Array(7).fill("ArrowDown"), "End", "Shift+Home");
+}
+
+/** The model is not there: the reason is said, typing goes on. */
+async function absent(page) {
+  await reason(page, "no weights in /nowhere");
+  await page.click(".editor-instance .view-lines");
+  await press(page, "Control+Home", "ArrowDown", "End");
+  await page.keyboard.type("ten keys a second", { delay: 100 });
+  await ghost(page, "");
+  await press(page, "Control+s");
 }
 
 /** No server is there: install one, and see ghost text. */
@@ -58,7 +131,6 @@ async function install(page) {
   await page.locator('.notification-toast .monaco-button:text-is("Install")').click();
   const box = page.locator(".quick-input-box input");
   await box.fill(given.source);
-  await picture(page, "install");
   await box.press("Enter");
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
@@ -87,10 +159,32 @@ const reason = (page, text) => status(page, text).waitFor();
 
 async function choose(page, entry) {
   await status(page, "").click();
-  await page.locator(`.quick-input-list .monaco-list-row:has-text("${entry}")`).click();
+  await pick(page, entry);
 }
 
-const picture = (page, name) => page.screenshot({ path: `${given.folder}/${name}.png` });
+const pick = (page, entry) =>
+  page.locator(`.quick-input-list .monaco-list-row:has-text("${entry}")`).first().click();
+
+const saved = () => readFileSync(`${given.folder}/workspace/a.py`, "utf8");
+
+/** Wait until the file, when it is saved, is this. */
+async function changes(page, text) {
+  await until(`the text is not ${JSON.stringify(text)}`, async () => {
+    await press(page, "Control+s");
+    return saved() === text;
+  });
+}
+
+const picture = (page, name) => page.screenshot({ path: `${given.pictures}/${name}.png` });
+
+let frames = 0;
+
+/** One picture of the screencast: the editor without what is around it. */
+const frame = (page) =>
+  page.screenshot({
+    path: `${given.folder}/frame-${frames++}.png`,
+    clip: { x: 328, y: 34, width: 520, height: 170 },
+  });
 
 const serverId = () => Number(readFileSync(`${given.folder}/server.pid`, "utf8"));
 
@@ -107,7 +201,7 @@ const browser = await chromium.launch({
 });
 const page = await browser.newPage({ viewport: { width: 1100, height: 600 } });
 try {
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(180_000);
   const elsewhere = new Set();
   page.on("request", (request) => {
     const { protocol, host } = new URL(request.url());
@@ -120,12 +214,14 @@ try {
     ),
   );
   await page.goto(`http://${address}/?folder=${given.folder}/workspace`);
+  await page.locator(".gettingStartedContainer", { hasText: "Install the server" }).waitFor();
+  await picture(page, "vscode-walkthrough");
   await page.dblclick('.explorer-folders-view .monaco-list-row:has-text("a.py")');
   await page.locator(".editor-instance .view-line").first().waitFor();
-  await { use, install }[given.scenario](page);
+  await { use, edit, absent, install }[given.scenario](page);
   if (elsewhere.size > 0) throw new Error(`asked other hosts: ${[...elsewhere]}`);
 } catch (error) {
-  await picture(page, "failed");
+  await page.screenshot({ path: `${given.folder}/failed.png` });
   throw error;
 } finally {
   await browser.close();

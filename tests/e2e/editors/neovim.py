@@ -11,8 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sessions import SERVER
+
 HERE = Path(__file__).parent
 PLUGIN = HERE.parents[2] / "editors" / "nvim"
+PATIENCE = 120.0
+"""Seconds to wait for what should come at once: editors and servers start slowly on a busy machine."""
+SCRIPT = {"journal", "steps", "step_seconds", "load_error"}
+"""Of the settings that a test gives, those that are the fake engine's."""
 SOURCE = "def add(a, b):\n    \n\n\nprint(add(1, 2))\n"
 
 
@@ -35,6 +41,22 @@ def install(version: str, folder: Path) -> str:
     return str(program)
 
 
+def environment(
+    program: str, folder: Path, command: list[str], options: dict[str, Any]
+) -> dict[str, str]:
+    """What a Neovim and the `init_*.lua` here want to know."""
+    runtime = Path(program).parents[1] / "share" / "nvim" / "runtime"
+    places = {"VIMRUNTIME": str(runtime)} if runtime.is_dir() else {}
+    return {
+        **places,
+        **{f"XDG_{kind}_HOME": str(folder) for kind in ("CONFIG", "DATA", "STATE", "CACHE")},
+        "INFILL_HERE": str(HERE),
+        "INFILL_PLUGIN": str(PLUGIN),
+        "INFILL_COMMAND": json.dumps(command),
+        "INFILL_OPTIONS": json.dumps(options),
+    }
+
+
 class Neovim:
     """A headless Neovim that is sent keys and asked how it is."""
 
@@ -49,18 +71,9 @@ class Neovim:
     ) -> None:
         self._program, self._socket = program, str(folder / "socket")
         self.file = folder / "a.py"
-        self.file.write_text(SOURCE)
-        runtime = Path(program).parents[1] / "share" / "nvim" / "runtime"
-        places = {"VIMRUNTIME": str(runtime)} if runtime.is_dir() else {}
-        self._environment = {
-            **os.environ,
-            **places,
-            **{f"XDG_{kind}_HOME": str(folder) for kind in ("CONFIG", "DATA", "STATE", "CACHE")},
-            "INFILL_HERE": str(HERE),
-            "INFILL_PLUGIN": str(PLUGIN),
-            "INFILL_COMMAND": json.dumps(command),
-            "INFILL_OPTIONS": json.dumps(options),
-        }
+        if not self.file.exists():
+            self.file.write_text(SOURCE)
+        self._environment = {**os.environ, **environment(program, folder, command, options)}
         self.process = subprocess.Popen(
             [
                 program,
@@ -76,7 +89,7 @@ class Neovim:
             cwd=folder,
             stdin=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while not Path(self._socket).exists() and time.monotonic() < deadline:
             time.sleep(0.01)
 
@@ -87,7 +100,7 @@ class Neovim:
             check=True,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=PATIENCE,
         )
         return done.stdout
 
@@ -107,11 +120,11 @@ class Neovim:
         """Leave; nothing may have gone wrong meanwhile."""
         log = Path(self.report()["log"])
         self.keys("<C-\\><C-n>:qa!<CR>")
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         assert "[ERROR]" not in (log.read_text() if log.exists() else "")
 
     def wait(
-        self, for_what: Callable[[dict[str, Any]], Any], seconds: float = 30
+        self, for_what: Callable[[dict[str, Any]], Any], seconds: float = PATIENCE
     ) -> dict[str, Any]:
         """Ask again and again until the report is as wanted."""
         deadline = time.monotonic() + seconds
@@ -119,3 +132,26 @@ class Neovim:
             assert time.monotonic() < deadline, report
             time.sleep(0.02)
         return report
+
+
+def started(
+    start: Any,
+    answer: str | list[str] = "total = a + b\n    return total",
+    *,
+    says: str = "fake on cpu",
+    transport: str = "--stdio",
+    insert: bool = True,
+    **settings: Any,
+) -> Neovim:
+    """A Neovim with the plugin whose server is ready, in insert mode where a body is missing."""
+    script = {name: settings.pop(name) for name in SCRIPT & settings.keys()}
+    model = json.dumps({"answer": answer, **script})
+    neovim: Neovim = start([*SERVER, transport], {"model": model, **settings}, plugin=True)
+    neovim.wait(lambda _: status(neovim) == f"infill: {says}")
+    if insert:
+        neovim.keys("jA")
+    return neovim
+
+
+def status(neovim: Neovim) -> str:
+    return str(neovim.lua("require('infill').status()"))

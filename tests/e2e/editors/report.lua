@@ -10,14 +10,20 @@ vim.api.nvim_create_autocmd('LspRequest', {
   end,
 })
 
--- What is shown in grey, as one text.
-local function ghost()
+-- What is drawn under one of these names, as one text.
+local function drawn(...)
   local namespaces = vim.api.nvim_get_namespaces()
-  local namespace = namespaces.infill or namespaces['nvim.lsp.inline_completion']
+  local namespace
+  for _, name in ipairs({ ... }) do
+    namespace = namespace or namespaces[name]
+  end
+  if not namespace then
+    return ''
+  end
   local marks = vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })
   local lines = {}
   for _, mark in ipairs(marks) do
-    for _, line in ipairs({ mark[4].virt_text, unpack(mark[4].virt_lines or {}) }) do
+    for _, line in ipairs({ mark[4].virt_text or {}, unpack(mark[4].virt_lines or {}) }) do
       local chunks = vim.tbl_map(function(chunk)
         return chunk[1]
       end, line)
@@ -31,8 +37,10 @@ function _G.Report()
   local client = vim.lsp.get_clients({ name = 'infill' })[1]
   return vim.json.encode({
     attached = client ~= nil and client.initialized == true,
-    ghost = ghost(),
+    ghost = drawn('infill', 'nvim.lsp.inline_completion'),
+    refinement = drawn('infill.refinement'),
     lines = vim.api.nvim_buf_get_lines(0, 0, -1, false),
+    messages = vim.fn.execute('messages'),
     mode = vim.api.nvim_get_mode().mode,
     answered = answered,
     status = _G.Status or vim.NIL,

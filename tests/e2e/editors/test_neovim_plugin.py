@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from neovim import Neovim
-from sessions import SERVER
+from neovim import Neovim, started, status
 
 from infill_lsp import usage
 
-SCRIPT = {"journal", "steps", "step_seconds"}
 ANSWER = "total = a + b\n    return total"
 
 pytestmark = [
@@ -21,20 +18,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.parametrize("version", ["0.10", "0.11", "0.12"]),
 ]
-
-
-def started(start: Any, answer: str | list[str] = ANSWER, **settings: Any) -> Neovim:
-    """A Neovim with the plugin whose server is ready, in insert mode where a body is missing."""
-    script = {name: settings.pop(name) for name in SCRIPT & settings.keys()}
-    model = json.dumps({"answer": answer, **script})
-    neovim: Neovim = start([*SERVER, "--stdio"], {"model": model, **settings}, plugin=True)
-    neovim.wait(lambda _: status(neovim) == "infill: fake on cpu")
-    neovim.keys("jA")
-    return neovim
-
-
-def status(neovim: Neovim) -> str:
-    return str(neovim.lua("require('infill').status()"))
 
 
 def shows(neovim: Neovim, line: str, ghost: str) -> None:
@@ -59,10 +42,10 @@ def test_ghost_text_is_typed_through_and_accepted(start: Any, tmp_path: Path) ->
     assert neovim.wait(lambda report: report["ghost"])["ghost"] == ANSWER
     neovim.keys("tot")
     neovim.wait(lambda report: report["ghost"] == ANSWER.removeprefix("tot"))
+    assert requests(journal) == 1
     neovim.keys("<Tab>")
     report = neovim.wait(lambda report: "    return total" in report["lines"])
     assert report["lines"][:3] == ["def add(a, b):", "    total = a + b", "    return total"]
-    assert requests(journal) == 1
     assert accepted(neovim) == 1
     neovim.keys("!")  # the cursor is after what was accepted
     neovim.wait(lambda report: report["lines"][2] == "    return total!")

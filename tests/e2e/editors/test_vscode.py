@@ -11,8 +11,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from neovim import SOURCE
+from PIL import Image
 from sessions import ROOT, SERVER
 
 HERE = Path(__file__).parent
@@ -24,10 +27,27 @@ SETTINGS = {
     "chat.disableAIFeatures": True,
     "editor.inlineSuggest.enabled": True,
     "editor.quickSuggestions": {"other": "off"},
-    "infill.model": json.dumps({"answer": "otal = a + b"}),
 }
+TWO_HOLES = """\
+# Two functions
+# that are left to write.
 
-pytestmark = [pytest.mark.editor, pytest.mark.timeout(400)]
+import math
+
+
+def add(a, b):
+    ...
+
+
+def sub(a, b):
+    ...
+
+
+print(add(1, 2))
+"""
+THREE = ["return a + b", "for each in (a, b):\n        total += each\n    return b + a", "return 1"]
+
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(1000)]
 
 
 class CodeServer:
@@ -49,7 +69,7 @@ class CodeServer:
         }
         (folder / "workspace").mkdir()
         self.file = folder / "workspace" / "a.py"
-        self.file.write_text("def add(a, b):\n    \n\n\nprint(add(1, 2))\n")
+        self.file.write_text(SOURCE)
         self.settings = folder / "data" / "User" / "settings.json"
         self.settings.parent.mkdir(parents=True)
         self._add_extension()
@@ -64,14 +84,22 @@ class CodeServer:
         self._run(self._node, self._program, *folders, "--install-extension", packaged)
 
     def _run(self, *command: str) -> None:
-        subprocess.run(command, check=True, cwd=EXTENSION, env=self._environment, timeout=300)
+        subprocess.run(command, check=True, cwd=EXTENSION, env=self._environment, timeout=900)
 
-    def drive(self, scenario: str, *, server: Path | None = None, source: str = "") -> None:
+    def drive(
+        self,
+        scenario: str,
+        *,
+        script: dict[str, Any] | None = None,
+        server: Path | None = None,
+        source: str = "",
+    ) -> None:
         """Do what `drive_vscode.mjs` has under this name, without a network.
 
-        server: the program in the settings. source: what is given to pip.
+        script: of the fake engine. server: the program in the settings. source: what pip gets.
         """
-        self.settings.write_text(json.dumps(SETTINGS))
+        model = json.dumps(script or {"answer": "otal = a + b"})
+        self.settings.write_text(json.dumps({**SETTINGS, "infill.model": model}))
         if server is not None:
             # A browser is not on the machine: a machine's own settings have their own file.
             machine = self.folder / "data" / "Machine" / "settings.json"
@@ -86,6 +114,7 @@ class CodeServer:
             "chromium": self._chromium,
             "driver": self._driver,
             "folder": str(self.folder),
+            "pictures": os.environ.get("INFILL_PICTURES", str(self.folder)),
             "port": port,
             "source": source,
         }
@@ -105,24 +134,51 @@ def code_server(request: pytest.FixtureRequest, tmp_path: Path) -> CodeServer:
     return CodeServer(installed, tmp_path, chromium)
 
 
-def test_ghost_text_menu_and_a_server_that_dies(code_server: CodeServer) -> None:
-    server = code_server.folder / "server"
-    server.write_text(
+@pytest.fixture
+def server(code_server: CodeServer, runtime: Path) -> Path:
+    """A program that is the relay to a shared server with the fake engine, and the doctor."""
+    program = code_server.folder / "server"
+    program.write_text(
         f"#!/bin/sh\ncd {shlex.quote(str(code_server.folder))}\n"
         'if [ "$1" = doctor ]; then echo "$@" > doctor; exit; fi\n'
         "echo $$ > server.pid\n"
-        f"exec {shlex.join([*SERVER, '--stdio'])}\n"
+        f"exec {shlex.join([*SERVER, '--relay'])}\n"
     )
-    server.chmod(0o755)
+    program.chmod(0o755)
+    return program
+
+
+def test_ghost_text_menu_and_a_server_that_dies(
+    code_server: CodeServer, server: Path, pictures: Path
+) -> None:
     code_server.drive("use", server=server)
+    screencast(sorted(code_server.folder.glob("frame-*.png")), pictures / "vscode-accept.gif")
     assert code_server.file.read_text().splitlines()[1] == "    total = a + b"
     assert (code_server.folder / "doctor").read_text().endswith(" --device auto\n")
     chosen = json.loads(code_server.settings.read_text())
     assert chosen["infill.disabledLanguages"] == ["python"]
+    folder = json.loads((code_server.file.parent / ".vscode" / "settings.json").read_text())
+    assert folder["infill.disabledFiles"][-1] == "a.py"
+
+
+def test_holes_variants_refill_and_repair(code_server: CodeServer, server: Path) -> None:
+    code_server.file.write_text(TWO_HOLES)
+    code_server.drive("edit", script={"answer": THREE, "steps": 6}, server=server)
+
+
+def test_the_model_is_absent(code_server: CodeServer, server: Path) -> None:
+    code_server.drive("absent", script={"load_error": "no weights in /nowhere"}, server=server)
+    assert code_server.file.read_text() == SOURCE.replace("    \n", "    ten keys a second\n", 1)
 
 
 def test_the_server_is_installed_when_there_is_none(code_server: CodeServer) -> None:
     code_server.drive("install", source=str(wheel(code_server.folder)))
+
+
+def screencast(frames: list[Path], path: Path) -> None:
+    """One moving picture, a second for each frame."""
+    first, *others = [Image.open(frame).quantize() for frame in frames]
+    first.save(path, save_all=True, append_images=others, duration=1000, loop=0)
 
 
 def wheel(folder: Path) -> Path:

@@ -41,6 +41,10 @@ local function check_clients()
     local said = status and status.message or 'nothing said yet'
     local report = status and status.kind == 'Error' and vim.health.error or vim.health.ok
     report(('server %d, %s: %s'):format(client.id, client.root_dir or 'no root', said))
+    local commands = (client.server_capabilities.executeCommandProvider or {}).commands or {}
+    if not vim.tbl_contains(commands, 'infill.watch') then
+      vim.health.warn('this server is older than the plugin', 'Install infill-lsp anew.')
+    end
   end
 end
 

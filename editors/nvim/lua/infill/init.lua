@@ -21,9 +21,7 @@ function M.setup(options)
   if options.keymaps ~= false then
     require('infill.keys').map(options.keymaps or {})
   end
-  vim.api.nvim_create_user_command('InfillSnooze', function(command)
-    M.snooze(tonumber(command.args))
-  end, { nargs = '?', desc = 'No automatic suggestions for some minutes (60); 0 ends it' })
+  require('infill.commands').define()
 end
 
 --- Each of these returns whether there was something to accept. The text is changed just after the
@@ -62,6 +60,37 @@ function M.snooze(minutes)
   for _, client in ipairs(server.clients()) do
     server.execute(client, { command = 'infill.snooze', arguments = minutes and { minutes } or nil })
   end
+end
+
+--- The next ones take a span, `{ { row, column }, { row, column } }`: rows from 1, columns in bytes
+--- from 0, the last one included. Each is one edit, undone in one step.
+
+---@param span? infill.Span without one, the whole buffer
+function M.fill_holes(span)
+  require('infill.editing').fill_holes(span)
+end
+
+---@param span? infill.Span without one, the whole buffer
+function M.repair(span)
+  require('infill.editing').repair(span)
+end
+
+---@param span? infill.Span without one, the cursor's line
+function M.refill(span)
+  local line = vim.api.nvim_get_current_line()
+  local row, indent = vim.fn.line('.'), #line:match('^%s*')
+  require('infill.editing').refill(span or { { row, indent }, { row, math.max(#line - 1, 0) } })
+end
+
+---@param span? infill.Span without one, the place of the cursor
+function M.variants(span)
+  require('infill.editing').variants(span)
+end
+
+--- Draw fills while they are refined.
+---@param wanted? boolean nil: the other way than now
+function M.watch(wanted)
+  require('infill.refinement').watch(wanted)
 end
 
 --- How the server of this buffer is, in one line for a status line; empty where there is none.

@@ -7,6 +7,12 @@ local NAME = 'infill'
 ---@type table<integer, { kind: string, message: string, busy: boolean }>
 local statuses = {}
 
+local CRASHES, CRASHES_MS = 4, 180000
+---@type integer[] when the server ended by itself, in milliseconds
+local crashes = {}
+---@type fun() have a server for every open file
+local attach_all
+
 --- Start the server for every file, one for each root.
 ---@param cmd string[]
 ---@param settings table
@@ -20,22 +26,53 @@ function M.start(cmd, settings, shower)
     init_options = { infill = settings },
     capabilities = shower.capabilities,
     on_attach = shower.attach,
+    on_init = function(client)
+      local refinement = require('infill.refinement')
+      if refinement.wanted then
+        refinement.tell(client)
+      end
+    end,
     handlers = {
       didChangeStatus = function(_, status, context)
         statuses[context.client_id] = status
         vim.cmd.redrawstatus({ bang = true })
       end,
+      ['infill/refinement'] = function(...)
+        require('infill.refinement').show(...)
+      end,
     },
-    on_exit = function(_, _, client_id)
+    on_exit = function(code, signal, client_id)
       statuses[client_id] = nil
+      if code ~= 0 or signal ~= 0 then
+        vim.schedule(M._start_again)
+      end
     end,
   }
   if vim.lsp.config then
     config.root_markers = { '.git' }
     vim.lsp.config(NAME, config)
     vim.lsp.enable(NAME)
+    attach_all = function()
+      vim.lsp.enable(NAME, false)
+      vim.lsp.enable(NAME)
+    end
   else
-    M._start_by_hand(config)
+    attach_all = M._start_by_hand(config)
+    attach_all()
+  end
+end
+
+--- After a crash; not for ever, when it crashes each time.
+function M._start_again()
+  local now = vim.uv.now()
+  table.insert(crashes, now)
+  local before = crashes[#crashes - CRASHES]
+  if vim.v.exiting ~= vim.NIL then
+    return
+  elseif before and now - before < CRASHES_MS then
+    vim.notify('infill: the server crashes again and again; see :checkhealth infill', vim.log.levels.ERROR)
+  else
+    attach_all()
   end
 end
 
@@ -53,9 +90,11 @@ function M._start_by_hand(config)
       attach(event.buf)
     end,
   })
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].filetype ~= '' then
-      attach(buffer)
+  return function()
+    for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+      if vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].filetype ~= '' then
+        attach(buffer)
+      end
     end
   end
 end
@@ -84,11 +123,14 @@ function M.cancel(client, id)
 end
 
 ---@param command { command: string, arguments?: any[] }
-function M.execute(client, command)
+---@param answered? fun(result: any) not called when the server refuses, which is said
+function M.execute(client, command, answered)
   local params = { command = command.command, arguments = command.arguments }
-  M.request(client, 'workspace/executeCommand', params, function(err)
+  M.request(client, 'workspace/executeCommand', params, function(err, result)
     if err then
-      vim.notify('infill: ' .. err.message, vim.log.levels.ERROR)
+      vim.notify('infill: ' .. err.message, vim.log.levels.WARN)
+    elseif answered then
+      answered(result)
     end
   end)
 end
