@@ -2,9 +2,8 @@
 
     snapshot → context → request → engine → postprocess → suggestions
 
-`fill` is that path and nothing else; the command line uses it too. `Completer` is what an editor
-needs around it: gates (switched off, still loading, ...), reuse of what the user types through, and
-one running request per document. No type of the protocol comes in here, no token and no tensor.
+`fill` is that path and nothing else; the command line uses it too. What an editor needs around it is
+in `completer.py`. No type of the protocol comes in here, no token and no tensor.
 """
 
 from __future__ import annotations
@@ -15,13 +14,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
-from pathlib import PurePosixPath
 
 from engine import (
     Cancelled,
     Draft,
-    EngineError,
     EngineInfo,
     InfillEngine,
     InfillRequest,
@@ -30,12 +26,11 @@ from engine import (
     Stop,
 )
 from infill_lsp.context import Context, gather
-from infill_lsp.documents import Document, Snapshot
+from infill_lsp.documents import Snapshot
 from infill_lsp.postprocess import is_complete, postprocess
 from infill_lsp.repair import mended
 from infill_lsp.settings import Settings
-from infill_lsp.status import Status
-from infill_lsp.suggestions import Recent, Suggestion
+from infill_lsp.suggestions import Suggestion
 
 Neighbours = Callable[[Snapshot, Context], tuple[Snippet, ...]]
 """What other files say about a gap. Called for every request, so it must answer at once."""
@@ -271,201 +266,12 @@ def suggestions_from(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an editor gets."""
-
-    suggestions: tuple[Suggestion, ...]
-    snapshot: Snapshot
-    """The text that the suggestions' offsets belong to."""
-    status: Status
-    """Why there are none, or that all is well."""
-
-
-class Completer:
-    """The suggestions of one connection. Used from its event loop's thread only."""
-
-    def __init__(self, on_busy: Callable[[], None] = lambda: None) -> None:
-        """on_busy: called when an answer has to wait for the engine."""
-        self.settings = Settings()
-        self.engine: InfillEngine | None = None
-        self.well = Status()
-        """What to show when there is nothing to explain."""
-        self.neighbours: Neighbours = no_neighbours
-        self.ignored: Callable[[str], str | None] = lambda uri: None
-        """Why a document is left alone by its project's own rules; None when it is not."""
-        self.watcher: Watcher = unwatched
-        self.snoozed_until = 0.0
-        """By `time.monotonic()`: automatic requests are not answered before."""
-        self._on_busy = on_busy
-        self._recent: dict[str, Recent] = {}
-        self._running: dict[str, asyncio.Task[object]] = {}
-
-    async def suggest(
-        self,
-        document: Document,
-        line: int,
-        character: int,
-        *,
-        automatic: bool = True,
-        popup: Popup | None = None,
-    ) -> Answer:
-        """Suggestions at a position; cancels the older request of the same document."""
-        self.cancel(document.uri)
-        snapshot = document.snapshot()
-        offset = snapshot.offset_at(line, character)
-        if (closed := self._closed(snapshot, automatic)) is not None:
-            return Answer((), snapshot, closed)
-        if popup is not None and not _fits(popup, snapshot.text, offset):
-            reason = "the popup's range is not around the cursor, on one line"
-            return Answer((), snapshot, replace(self.well, message=reason))
-
-        variants = 1 if automatic else self.settings.variants
-        recent = self._recent.setdefault(document.uri, Recent())
-        again = recent.typed_through(
-            snapshot.text,
-            popup.end if popup else offset,
-            asked=variants,
-            popup=(popup.start, popup.text) if popup else None,
-        )
-        if again:
-            return Answer(again, snapshot, self.well)
-
-        if (engine := self.engine) is None or (waiting := engine_status(engine)) is not None:
-            not_started = Status("Inactive", "the engine is not started yet")
-            return Answer((), snapshot, not_started if engine is None else waiting or not_started)
-
-        filled = await self._newest(document.uri, engine, snapshot, offset, automatic, popup)
-        if isinstance(filled, Status):
-            return Answer((), snapshot, filled)
-        if not filled.suggestions:
-            return Answer((), snapshot, replace(self.well, message=filled.silence or ""))
-        recent.add(snapshot.text, filled.suggestions, asked=variants)
-        now = document.snapshot()
-        if now is snapshot:
-            return Answer(filled.suggestions, snapshot, self.well)
-        # The user typed on while the model worked. What fits is still worth showing.
-        after = len(snapshot.text) - filled.suggestions[0].end
-        left = recent.typed_through(now.text, len(now.text) - after, asked=variants)
-        moved = replace(self.well, message="the text changed meanwhile")
-        return Answer(left, now, self.well if left else moved)
-
-    def refusal(self, snapshot: Snapshot) -> Status | None:
-        """Why nothing can be filled in this document now, although it was asked for."""
-        if (closed := self._closed(snapshot, automatic=False)) is not None:
-            return closed
-        if self.engine is None:
-            return Status("Inactive", "the engine is not started yet")
-        return engine_status(self.engine)
-
-    @property
-    def running(self) -> bool:
-        """Whether a request waits for the engine."""
-        return bool(self._running)
-
-    def cancel(self, uri: str) -> None:
-        """Cancel the running request of a document, if there is one."""
-        if (task := self._running.pop(uri, None)) is not None:
-            task.cancel()
-
-    def close_document(self, uri: str) -> None:
-        """The document is gone: cancel its request and forget its suggestions."""
-        self.cancel(uri)
-        self._recent.pop(uri, None)
-
-    def reset(self) -> None:
-        """Cancel all requests and forget all suggestions, e.g. for another model."""
-        for uri in list(self._running):
-            self.cancel(uri)
-        self._recent.clear()
-
-    def snooze(self, minutes: float) -> None:
-        """Answer no automatic request for so long; 0 ends it."""
-        self.snoozed_until = time.monotonic() + 60 * minutes if minutes > 0 else 0.0
-
-    async def _newest(
-        self,
-        uri: str,
-        engine: InfillEngine,
-        snapshot: Snapshot,
-        offset: int,
-        automatic: bool,
-        popup: Popup | None,
-    ) -> Filled | Status:
-        """Run `fill` as the document's only request; an engine's error becomes a status."""
-        settings = self.settings
-        deadline_ms = settings.deadline_ms if automatic else settings.invoked_deadline_ms
-        task = asyncio.current_task()
-        assert task is not None, "runs in an event loop"
-        self._running[uri] = task
-        self._on_busy()
-        try:
-            return await fill(
-                engine,
-                snapshot,
-                offset,
-                settings=settings,
-                automatic=automatic,
-                variants=1 if automatic else settings.variants,
-                deadline=deadline_ms / 1000,
-                popup=popup,
-                document=f"{id(self)}/{uri}",
-                neighbours=self.neighbours,
-                on_draft=self.watcher(snapshot, offset),
-            )
-        except EngineError as error:
-            return Status("Error", str(error))
-        finally:
-            if self._running.get(uri) is task:
-                del self._running[uri]
-
-    def _closed(self, snapshot: Snapshot, automatic: bool) -> Status | None:
-        """Why nothing may be suggested in this document now, whatever is at the cursor."""
-        settings = self.settings
-        if not settings.enabled:
-            return Status("Inactive", "switched off (infill.enabled)")
-        for language in (snapshot.language_id, snapshot.language):
-            if language and language in settings.disabled_languages:
-                return Status("Inactive", f"switched off for {language} (infill.disabledLanguages)")
-        name = PurePosixPath(snapshot.path).name
-        for pattern in settings.disabled_files:
-            if fnmatch(name, pattern) or fnmatch(snapshot.path, pattern):
-                return Status(
-                    "Inactive", f"switched off for files like {pattern} (infill.disabledFiles)"
-                )
-        if not settings.ignored_files and (why := self.ignored(snapshot.uri)) is not None:
-            return Status("Inactive", f"{why} (infill.ignoredFiles)")
-        if not automatic:
-            return None
-        if not settings.automatic:
-            return Status("Inactive", "only when asked for (infill.automatic)")
-        if (left := self.snoozed_until - time.monotonic()) > 0:
-            return Status("Inactive", f"snoozed for {math.ceil(left / 60)} more minutes")
-        return None
-
-
-def engine_status(engine: InfillEngine) -> Status | None:
-    """Why the engine cannot be asked yet, or at all; None when it is ready."""
-    if not engine.ready.done():
-        return Status("Normal", "the model is loading", busy=True)
-    if engine.ready.cancelled():
-        return Status("Inactive", "the engine was stopped")
-    if (error := engine.ready.exception()) is not None:
-        return Status("Error", str(error))
-    return None
-
-
 def _unwanted(context: Context, settings: Settings, automatic: bool) -> str | None:
     if context.in_comment and not settings.complete_in_comments:
         return "not in comments (infill.completeInComments)"
     if context.in_string and not settings.complete_in_strings:
         return "not in strings (infill.completeInStrings)"
     return context.quiet if automatic else None
-
-
-def _fits(popup: Popup, text: str, cursor: int) -> bool:
-    covered = text[popup.start : popup.end]
-    return popup.start <= cursor <= popup.end and not {"\n", "\r"} & set(covered)
 
 
 def _nothing(draft: Draft, deadline: float | None) -> str:

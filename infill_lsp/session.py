@@ -23,7 +23,8 @@ from pygls.protocol import default_converter
 from engine import EngineConfig, EngineError, EngineInfo, InfillEngine
 from infill_lsp import settings
 from infill_lsp.acceptance import Acceptance
-from infill_lsp.completion import Answer, Completer, Popup, engine_status
+from infill_lsp.completer import Answer, Completer, engine_status
+from infill_lsp.completion import Popup
 from infill_lsp.documents import Change, Document
 from infill_lsp.engines import Engines
 from infill_lsp.positions import Encoding, within

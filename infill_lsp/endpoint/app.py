@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from engine import EngineError, EngineInfo, InfillEngine
-from infill_lsp.completion import engine_status
+from infill_lsp.completer import engine_status
 from infill_lsp.endpoint import llamacpp, openai
 from infill_lsp.endpoint.gap import BadRequestError, answer
 from infill_lsp.settings import Settings

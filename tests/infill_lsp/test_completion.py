@@ -18,7 +18,8 @@ from engine import (
     Job,
     Stop,
 )
-from infill_lsp.completion import Answer, Completer, Popup, fill
+from infill_lsp.completer import Answer, Completer
+from infill_lsp.completion import Popup, fill
 from infill_lsp.documents import Change, Document
 from infill_lsp.settings import Settings
 
