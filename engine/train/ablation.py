@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.models.catalog import BUNDLED
+from engine.models.loading import find_folder
 from engine.tokenizer import Tokenizer
 from engine.train.batch import Batch, noised
 from engine.train.corpus import Document, read_corpus
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("results", type=Path)
     parser.add_argument("changes", nargs="+", metavar="NAME=VALUE[,NAME=VALUE]")
+    parser.add_argument("--model", default="bundled", help="where every run starts")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     arguments = parser.parse_args()
@@ -62,19 +63,21 @@ def main() -> None:
             identity = {"change": change, "seed": seed, "steps": arguments.steps}
             if any(identity.items() <= row.items() for row in _rows(arguments.results)):
                 continue
-            scores = run(_changed(change, seed), arguments.steps, documents, heldout)
+            recipe, start = _changed(change, seed), find_folder(arguments.model)
+            scores = run(start, recipe, arguments.steps, documents, heldout)
             with arguments.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(identity | scores) + "\n")
     print(markdown(_rows(arguments.results)))
 
 
 def run(
-    recipe: Recipe, steps: int, documents: Sequence[Document], heldout: Sequence[Document]
-) -> dict[str, float]:
-    """Train the bundled backbone for some steps; the scores of what came out."""
+    start: Path, recipe: Recipe, steps: int, documents: Sequence[Document],
+    heldout: Sequence[Document],
+) -> dict[str, float]:  # fmt: skip
+    """Train the model in `start` for some steps; the scores of what came out."""
     torch.manual_seed(recipe.seed)
-    model = backbone(BUNDLED, torch.device("cpu"), recipe)
-    open_tokenizer = partial(Tokenizer, BUNDLED / "tokenizer.json")
+    model = backbone(start, torch.device("cpu"), recipe)
+    open_tokenizer = partial(Tokenizer, start / "tokenizer.json")
     trainer = Trainer(model, open_tokenizer, recipe)
     began = time.perf_counter()
     trainer.run(list(documents), Limit(steps=steps))

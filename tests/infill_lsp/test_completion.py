@@ -79,7 +79,8 @@ async def test_fill_asks_for_what_is_around_the_gap(engine: FakeEngine) -> None:
     assert filled.draft is not None
     assert filled.draft.final
     assert filled.ms.keys() == {"context", "postprocess"}
-    assert len(drafts) == engine.steps
+    assert len(drafts) == engine.steps + 1
+    assert drafts[-1] == filled.draft
 
 
 async def test_fill_raises_what_the_user_can_mend() -> None:
