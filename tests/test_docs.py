@@ -89,14 +89,15 @@ def measured() -> str:
     ]
     rows += [
         "",
-        "| `infill-lsp eval humaneval-infilling` | cases | pass@1 | 95 % interval | parses | ms p50 |",
+        "| `infill-lsp eval` | cases | pass@1 | 95 % interval | parses | ms p50 |",
         "|---|---:|---:|---|---:|---:|",
     ]
     for line in (MEASURED / "eval-cpu.jsonl").read_text("utf-8").splitlines():
         score = json.loads(line)
         low, high = score["interval"]
+        hidden = ", what follows hidden" if score.get("without_suffix") else ""
         rows.append(
-            f"| {score['split']}, {score['model']} | {score['cases']} | {score['pass_at_1']:.1%} "
+            f"| {score['split'] or score['suite']}, {score['model']}{hidden} | {score['cases']} | {score['pass_at_1']:.1%} "
             f"| {low:.1%} to {high:.1%} | {score['parses']:.1%} | {score['ms_p50']:.0f} |"
         )
     return "\n".join(rows)

@@ -205,7 +205,9 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> str:
     rows: list[Sequence[object]] = []
     parts: list[Sequence[object]] = []
     for score in scores:
-        who = (" ".join(filter(None, (score["suite"], score.get("split")))), score["model"])
+        hidden = "what follows hidden" if score.get("without_suffix") else None
+        what = " ".join(filter(None, (score["suite"], score.get("split"), hidden)))
+        who = (what, score["model"])
         numbers = [_score(name, score.get(name)) for name in SCORES]
         rows.append((*who, score["cases"], *numbers, score["device"], score.get("commit")))
         for part in score.get("parts", ()):

@@ -29,6 +29,7 @@ WEAKNESSES = """\
 - Small: it knows common idioms, and guesses names and facts that stand nowhere near the gap.
 - The longer a gap, the less of it is right.
 - Languages with a small share of the data are written worst.
+- After a short training it may repeat the line that follows the gap; such fills are dropped.
 """
 
 
