@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from engine import (
@@ -40,7 +40,7 @@ Watcher = Callable[[Snapshot, int], Callable[[Draft], None] | None]
 
 CANDIDATES = 8
 """Fills to choose from, where somebody asked and the model weighs them. Who types gets the first one,
-for weighing four took a key's answer from 110 to 730 ms on two cores; unless it cannot be shown."""
+for weighing four took a key's answer from 110 to 730 ms on two cores."""
 
 _ids = itertools.count(1)
 
@@ -120,17 +120,14 @@ async def fill(
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
     cut_below = settings.cut_below_percent / 100
     request = replace(request, max_tokens=max_tokens, least_confidence=cut_below)
-    until = math.inf if deadline is None else time.perf_counter() + deadline
-    forwards = 0
-    for tried in _tries(request, context, engine, automatic, until):
-        draft = await answer_of(engine.submit(tried, on_draft))  # 4
-        draft = await _mended(draft, tried, context, engine, until)  # 4 again, for what is wrong
-        forwards += draft.stats.forwards
-        began = time.perf_counter()
-        texts = worth_showing(draft, context)[:variants]  # 5
-        if texts or not draft.fills[0].text.strip() or began >= until:
-            break
-    draft = replace(draft, stats=replace(draft.stats, forwards=forwards))
+    if not automatic and (info := loaded(engine)) is not None and info.weighs:
+        request = weighed(request, context)
+    asked = time.perf_counter()
+    draft = await answer_of(engine.submit(request, on_draft))  # 4
+    until = math.inf if deadline is None else asked + deadline
+    draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
+    began = time.perf_counter()
+    texts = worth_showing(draft, context)[:variants]  # 5
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
     ms["postprocess"] = _ms_since(began)
     return Filled(suggestions, draft, None if suggestions else _nothing(draft, deadline), ms)
@@ -200,24 +197,11 @@ def request_for(
     )
 
 
-def _tries(
-    request: InfillRequest, context: Context, engine: InfillEngine, automatic: bool, until: float
-) -> Iterator[InfillRequest]:
-    """What is asked until something may be shown. Who types gets the first fill, and a choice of
-    several only when that one says again what follows, or is wrong otherwise."""
-    info = loaded(engine)
-    weighs = info is not None and info.weighs and bool(context.suffix.strip())
-    if automatic or not weighs:
-        yield request
-    if weighs:
-        if automatic and request.deadline is not None:
-            request = replace(request, deadline=until - time.perf_counter())
-        yield weighed(request, context)
-
-
 def weighed(request: InfillRequest, context: Context) -> InfillRequest:
     """The same for a model that weighs: more fills than are shown, of which those that go best with
     what follows are."""
+    if not context.suffix.strip():
+        return request
     return replace(
         request,
         variants=max(request.variants, CANDIDATES),

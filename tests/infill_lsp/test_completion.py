@@ -283,35 +283,6 @@ async def test_a_model_that_weighs_makes_more_fills_than_are_shown() -> None:
         engine.close()
 
 
-async def test_who_types_gets_a_choice_when_the_first_fill_cannot_be_shown() -> None:
-    """It says again what follows. Of several the best is taken then; nothing at all is not."""
-
-    def answers(request: InfillRequest) -> list[str]:
-        first = "" if "silent" in request.prefix else "print(area)"
-        return [first] if request.variants == 1 else [first, "area = 2", "area = 3"]
-
-    engine = FakeEngine(answers, weighs=True, steps=3)
-    asked = {"settings": Settings(), "automatic": True}
-    try:
-        await asyncio.wrap_future(engine.ready)
-        snapshot = document("area = 1\n\nprint(area)\n").snapshot()
-        filled = await fill(engine, snapshot, 9, deadline=5.0, **asked)
-        assert [each.text for each in filled.suggestions] == ["area = 2"]
-        assert [each.variants for each in engine.requests] == [1, 8]
-        assert [each.deadline or 0 for each in engine.requests][0] == 5.0
-        assert 0 < (engine.requests[1].deadline or 0) < 5.0
-        assert filled.draft is not None
-        assert filled.draft.stats.forwards == 6
-        silent = document("silent = 1\n\nprint(area)\n").snapshot()
-        filled = await fill(engine, silent, 11, **asked)
-        assert (filled.suggestions, len(engine.requests)) == ((), 3)
-        with_nothing_after = document("area = 1\n").snapshot()
-        await fill(engine, with_nothing_after, 9, **asked)
-        assert len(engine.requests) == 4
-    finally:
-        engine.close()
-
-
 async def test_another_model_is_asked_for_what_is_shown(engine: FakeEngine) -> None:
     await asyncio.wrap_future(engine.ready)
     await fill(engine, document("area = f(\nprint(area)\n").snapshot(), 9, settings=Settings())
