@@ -58,6 +58,9 @@ class InfillRequest:
     """The fill holds no line break; the gap closes where the line ends."""
     single_lines: tuple[bool, ...] = ()
     """The same for each of several gaps. Empty: what `single_line` says holds for all."""
+    former: tuple[str, ...] = ()
+    """Earlier answers near this gap, the newest first: guesses, which save forwards where they are
+    right and never change a fill."""
     max_tokens: int | None = None
     """Most tokens in one gap. None: the length strategy of the model decides."""
     least_confidence: float = 0.0

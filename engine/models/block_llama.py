@@ -205,12 +205,12 @@ class BlockLlama(nn.Module):
         variants, width = canvas.shape
         self._check_room(kv.length + width)
         kv.reserve(variants * width)
-        if variants > 1 and all(each is None or _alike(each) for each in (canvas, rows, turn)):
-            logits = self.denoise(canvas[:1], kv, rows[:1], None, None if turn is None else turn[:1])
-            kv.share(variants)
-            return logits.expand(variants, -1, -1)
-        sources = rows - 1 if self.spec.shift else rows
         turn = torch.zeros_like(canvas) if turn is None else turn
+        if variants > 1 and all(map(_alike, (canvas, rows, turn))):
+            alone = self.denoise(canvas[:1], kv, rows[:1], None, turn[:1])
+            kv.share(variants)
+            return alone.expand(variants, -1, -1)
+        sources = rows - 1 if self.spec.shift else rows
         stale, lines = _stale(canvas, turn, kv, sources)
         kv.scratch = []  # nothing counts as written if what follows fails
 

@@ -191,9 +191,7 @@ def _questions(suite: Suite, seed: int) -> Questions:
 
 
 @contextmanager
-def _asked(
-    suite: Suite, config: EngineConfig, seed: int, deadline: int | None
-) -> Iterator[Asked]:
+def _asked(suite: Suite, config: EngineConfig, seed: int, deadline: int | None) -> Iterator[Asked]:
     """The model that `--model` names, or a baseline, or a peer; ended at the end."""
     if config.model in BASELINES:
         with asyncio.Runner() as runner:

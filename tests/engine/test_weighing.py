@@ -111,7 +111,7 @@ def test_without_time_the_surest_comes_first(
 
     engine_time = [0.0]
     monkeypatch.setattr("engine.engine.time.perf_counter", lambda: sum(engine_time))
-    monkeypatch.setattr("engine.engine.log_probabilities", slow)
+    monkeypatch.setattr("engine.weighing.log_probabilities", slow)
     final = last(engine, request(deadline=5.0))
     confidences = [fill.confidence for fill in final.fills]
     assert confidences == sorted(confidences, reverse=True)
@@ -127,6 +127,6 @@ def test_a_cancelled_request_is_not_weighed_to_its_end(
         begun.append(True)
         yield 0.0
 
-    monkeypatch.setattr("engine.engine.log_probabilities", noticed)
+    monkeypatch.setattr("engine.weighing.log_probabilities", noticed)
     with pytest.raises(Cancelled):
         last(engine, request(), interrupted=lambda: bool(begun))
