@@ -60,7 +60,7 @@ class InfillRequest:
     """The same for each of several gaps. Empty: what `single_line` says holds for all."""
     former: tuple[str, ...] = ()
     """Earlier answers near this gap, the newest first: guesses, which save forwards where they are
-    right and never change a fill."""
+    right. A fill stays what it is, but may end a few tokens behind where it is complete."""
     max_tokens: int | None = None
     """Most tokens in one gap. None: the length strategy of the model decides."""
     least_confidence: float = 0.0
