@@ -305,6 +305,7 @@ class Engine:
             if run.interrupted():
                 raise Cancelled("the request was cancelled")
             run.readout.update(variants, step, shown)
+            self._weigher.give_up(run)
             run.late = time.perf_counter() >= run.until
             if run.late or all(variant.stop is not Stop.RUNNING for variant in variants):
                 return

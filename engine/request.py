@@ -79,6 +79,10 @@ class InfillRequest:
     fills of one gap are ordered by how well that goes with the text after the gap. Called like
     `is_complete`."""
 
+    enough: int | None = None
+    """Of the variants, how many will be shown: where they are weighed, one that falls far behind so many
+    finished ones is given up, and not answered. None: all are made to their end."""
+
     def __post_init__(self) -> None:
         if self.variants < 1:
             raise ValueError(f"variants must be at least 1, not {self.variants}")

@@ -34,6 +34,8 @@ class Run:
     steps: int = 0
     forwards: int = 0
     late: bool = False
+    shown: dict[str, str | None] = field(default_factory=dict)
+    """What `InfillRequest.shown` has said so far."""
     denoising_since: float = field(default_factory=time.perf_counter)
     """Moved on by what was spent on encoding finished blocks."""
 
@@ -60,5 +62,6 @@ class Run:
         )
         variants = self.variants
         if stop is not Stop.RUNNING:
-            variants = sorted(variants, key=lambda each: (-each.weight, -each.confidence))
+            made = [variant for variant in variants if not variant.given_up]
+            variants = sorted(made, key=lambda each: (-each.weight, -each.confidence))
         return Draft(self.steps, tuple(map(self.readout.fill, variants)), stop, stats)

@@ -207,6 +207,7 @@ def weighed(request: InfillRequest, context: Context) -> InfillRequest:
     return replace(
         request,
         variants=max(request.variants, CANDIDATES),
+        enough=request.variants,
         shown=lambda text: postprocess(text, context),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,6 +93,32 @@ def test_what_would_not_be_shown_comes_last(engine: Engine) -> None:
     shown = last(engine, request(shown=lambda text: None if text == unwanted else text))
     assert shown.fills[-1].text == unwanted
     assert {fill.text for fill in shown.fills} == set(texts)
+
+
+@pytest.mark.parametrize("enough", [1, 2, None])
+def test_what_falls_far_behind_is_given_up(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, enough: int | None
+) -> None:
+    """The first two variants end early; the others are less likely by more than it takes."""
+    monkeypatch.setattr("engine.weighing.HOPELESS", 0.0)
+    ends: list[str] = []
+
+    def is_complete(text: str) -> bool:  # asked of one variant after another, step by step
+        if len(text) >= 3 and text not in ends and len(ends) < 2:
+            ends.append(text)
+        return text in ends
+
+    asked = request(max_tokens=40, shown=lambda text: text, is_complete=is_complete)
+    whole = last(engine, asked)
+    ends.clear()
+    final = last(engine, replace(asked, enough=enough))
+    if enough is None:
+        assert [fill.text for fill in final.fills] == [fill.text for fill in whole.fills]
+        return
+    assert len(ends) == 2
+    assert enough <= len(final.fills) < len(whole.fills)
+    assert final.stats.steps < whole.stats.steps
+    assert {fill.text for fill in final.fills} <= {fill.text for fill in whole.fills}
 
 
 @pytest.mark.parametrize("changes", [{"variants": 1}, {"shown": None}])

@@ -282,7 +282,7 @@ async def test_a_model_that_weighs_makes_more_fills_than_are_shown() -> None:
         await asyncio.wrap_future(engine.ready)
         filled = await fill(engine, snapshot, 9, settings=Settings())
         asked = engine.requests[-1]
-        assert asked.variants == 8
+        assert (asked.variants, asked.enough) == (8, 1)
         assert [each.text for each in filled.suggestions] == ["width)"]
         assert asked.shown is not None
         assert asked.shown("width)") == "width)"
