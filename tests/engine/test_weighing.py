@@ -99,7 +99,7 @@ def test_what_would_not_be_shown_comes_last(engine: Engine) -> None:
 def test_what_falls_far_behind_is_given_up(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, enough: int | None
 ) -> None:
-    """The first two variants end early; the others are less likely by more than it takes."""
+    """Two texts, at most, are complete after three letters; who is less likely then goes no further."""
     monkeypatch.setattr("engine.weighing.HOPELESS", 0.0)
     ends: list[str] = []
 
@@ -115,7 +115,7 @@ def test_what_falls_far_behind_is_given_up(
     if enough is None:
         assert [fill.text for fill in final.fills] == [fill.text for fill in whole.fills]
         return
-    assert len(ends) == 2
+    assert len(ends) >= enough
     assert enough <= len(final.fills) < len(whole.fills)
     assert final.stats.steps < whole.stats.steps
     assert {fill.text for fill in final.fills} <= {fill.text for fill in whole.fills}
