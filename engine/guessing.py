@@ -1,4 +1,4 @@
-"""Guesses at what comes next, from text at hand: an earlier answer, or the prompt.
+"""Guesses at what comes next, from text at hand: an earlier answer, the prompt, or what follows.
 
 A left-to-right model makes one token a forward. With a guess in the slots behind that token the same
 forward says of each of them whether it is what the model would have written, so what was guessed rightly
@@ -20,6 +20,8 @@ from engine.tokenizer import Tokenizer
 MOST = 6
 """Tokens guessed at once. On two cores of a CPU a forward of eight rows costs half as much again as one
 of a single row."""
+AFTER = 4000
+"""Characters of the text after the gap that are looked through."""
 LONGEST, SHORTEST = 4, 2
 """How many of the last tokens a place must have in common with the text so far. After one in common one
 guess in four is right, after two nearly every other."""
@@ -36,7 +38,9 @@ def guesses(
     never += [id_ for id_ in (spec.mask_id, spec.delete_id) if id_ is not None]
     if any(map(request.one_line, range(len(request.between) + 1))):
         never += tokenizer.newline_ids
-    guesser = Guesser([*map(tokenizer.encode, request.former), before], never)
+    former = map(tokenizer.encode, request.former)
+    after = tokenizer.encode(request.suffix[:AFTER])
+    guesser = Guesser([*former, before, after], never)
     tail = before[:-1][-LONGEST:]
     return lambda ids, room: guesser.after([*tail, *ids], min(room, MOST))
 
