@@ -37,6 +37,8 @@ class Answer:
     """The text that the suggestions' offsets belong to."""
     status: Status
     """Why there are none, or that all is well."""
+    filled: Filled | None = None
+    """What was made for this request. None: it was answered, or refused, without that."""
 
 
 class Completer:
@@ -96,16 +98,16 @@ class Completer:
         if isinstance(filled, Status):
             return Answer((), snapshot, filled)
         if not filled.suggestions:
-            return Answer((), snapshot, replace(self.well, message=filled.silence or ""))
+            return Answer((), snapshot, replace(self.well, message=filled.silence or ""), filled)
         recent.add(snapshot.text, filled.suggestions, asked=variants)
         now = document.snapshot()
         if now is snapshot:
-            return Answer(filled.suggestions, snapshot, self.well)
+            return Answer(filled.suggestions, snapshot, self.well, filled)
         # The user typed on while the model worked. What fits is still worth showing.
         after = len(snapshot.text) - filled.suggestions[0].end
         left = recent.typed_through(now.text, len(now.text) - after, asked=variants)
         moved = replace(self.well, message="the text changed meanwhile")
-        return Answer(left, now, self.well if left else moved)
+        return Answer(left, now, self.well if left else moved, filled)
 
     def refusal(self, snapshot: Snapshot) -> Status | None:
         """Why nothing can be filled in this document now, although it was asked for."""
