@@ -28,7 +28,7 @@ from infill_lsp.evaluation.scores import quantile, ratio, ratio_interval
 from infill_lsp.settings import Settings
 
 FILES = 20
-"""Where no limit is given: an hour or so on two cores."""
+"""Where no limit is given."""
 SHARES: dict[str, Callable[[Trace], tuple[float, float]]] = {
     "saved": lambda trace: (trace.counted("characters"), len(trace.source.text)),
     "without_forward": lambda trace: (_quiet(trace), len(trace.requests)),

@@ -2,7 +2,8 @@
 
 After each key the editor asks, through the product's own `Completer`, and the typist waits for the
 answer before the next key. What is shown and right is accepted (`Typist.accepts`), and an acceptance
-asks again at once, as any change of the text does: nothing is made ahead while the typist rests.
+asks again at once, as any change of the text does: nothing is made ahead while the typist rests. No
+other file is read.
 """
 
 from __future__ import annotations
