@@ -169,7 +169,7 @@ def _all_of(data: Path) -> Iterable[Source]:
         raise EvaluationError(f"{data}: {why}. Give as --data a corpus, or a folder with sources.")
     if any(data.glob("heldout-*")):
         for each in heldout.read(data):
-            yield Source(f"{each.package}/{each.path}", each.language, each.text)
+            yield Source(each.path, each.language, each.text)
         return
     for path in source_files(data, IgnoreRules(data)):
         text, language = read_source(data / path), language_for("", path)
