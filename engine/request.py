@@ -71,6 +71,8 @@ class InfillRequest:
     """The same seed, request and device give the same fills."""
     deadline: float | None = None
     """Seconds from `submit`. When they are over, the best draft so far is the answer."""
+    gives_way: bool = False
+    """Made while nothing else is asked: ended by any other request, and not begun beside one."""
     is_complete: Callable[[str], bool] | None = None
     """Asked after each step with the text settled so far from the gap's start (first gap): true
     when more of it would be cut away anyway. Called on the engine's thread; must be pure."""

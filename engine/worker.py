@@ -66,17 +66,22 @@ class Worker:
     def submit(
         self, request: InfillRequest, on_draft: Callable[[Draft], None] | None = None
     ) -> Job:
-        """Queue a request and cancel older ones of the same document."""
+        """Queue a request, and cancel older ones of the same document and those that give way."""
         job = Job(Future(), threading.Event())
         queued = _Queued(request, job, on_draft, time.perf_counter())
         with self._changed:
             if self._closed:
                 job.cancel("the engine is closed")
                 return job
-            if request.document:
-                for older in [*self._queue, *([self._running] if self._running else [])]:
-                    if older.request.document == request.document:
-                        older.job.cancel("a newer request for this document took its place")
+            older = [*self._queue, *([self._running] if self._running else [])]
+            if request.gives_way and not all(each.job.result.done() for each in older):
+                job.cancel("something else is asked")
+                return job
+            for each in older:
+                if each.request.gives_way:
+                    each.job.cancel("it gave way to another request")
+                elif request.document and each.request.document == request.document:
+                    each.job.cancel("a newer request for this document took its place")
             self._queue.append(queued)
             self._changed.notify()
         return job

@@ -110,6 +110,18 @@ def _eval(arguments: argparse.Namespace) -> int:
         return evaluate_holes.run(
             data, config, seed=seed, limit=limit, deadline=arguments.deadline, as_json=as_json
         )
+    if arguments.suite == "typing":
+        from infill_lsp.commands import evaluate_typing
+
+        return evaluate_typing.run(
+            data,
+            config,
+            language=arguments.language,
+            seed=seed,
+            limit=limit,
+            deadline=arguments.deadline,
+            as_json=as_json,
+        )
     suite = evaluate.Suite(
         arguments.suite,
         data,
@@ -220,7 +232,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "suite", choices=("humaneval-infilling", "heldout", "suffix-pairs", "holes", "context")
+        "suite",
+        choices=("humaneval-infilling", "heldout", "suffix-pairs", "holes", "context", "typing"),
     )
     parser.add_argument(
         "--data",
@@ -229,7 +242,7 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         help="the benchmark, or a corpus; suffix-pairs has its own",
     )
     parser.add_argument("--split", help="single-line, multi-line or random-span (HumanEval)")
-    parser.add_argument("--language", help="only this one (heldout)")
+    parser.add_argument("--language", help="only this one (heldout, typing)")
     parser.add_argument("--kind", help="only this kind of gap (heldout)")
     parser.add_argument("--limit", type=_positive, metavar="N", help="so many cases, at random")
     parser.add_argument(

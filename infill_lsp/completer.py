@@ -1,5 +1,5 @@
 """What an editor needs around a fill: gates (switched off, still loading, ...), reuse of what the user
-types through, and one running request per document.
+types through, one running request per document, and the next fill ahead of its request.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from infill_lsp.completion import (
     unwatched,
 )
 from infill_lsp.documents import Document, Snapshot
+from infill_lsp.prefetch import Prefetch
 from infill_lsp.settings import Settings
 from infill_lsp.status import Status
 from infill_lsp.suggestions import Recent, Suggestion
@@ -37,6 +38,8 @@ class Answer:
     """The text that the suggestions' offsets belong to."""
     status: Status
     """Why there are none, or that all is well."""
+    filled: Filled | None = None
+    """What was made for this request. None: it was answered, or refused, without that."""
 
 
 class Completer:
@@ -57,6 +60,7 @@ class Completer:
         self._on_busy = on_busy
         self._recent: dict[str, Recent] = {}
         self._running: dict[str, asyncio.Task[object]] = {}
+        self._prefetch = Prefetch()
 
     async def suggest(
         self,
@@ -96,16 +100,43 @@ class Completer:
         if isinstance(filled, Status):
             return Answer((), snapshot, filled)
         if not filled.suggestions:
-            return Answer((), snapshot, replace(self.well, message=filled.silence or ""))
+            return Answer((), snapshot, replace(self.well, message=filled.silence or ""), filled)
         recent.add(snapshot.text, filled.suggestions, asked=variants)
         now = document.snapshot()
         if now is snapshot:
-            return Answer(filled.suggestions, snapshot, self.well)
+            return Answer(filled.suggestions, snapshot, self.well, filled)
         # The user typed on while the model worked. What fits is still worth showing.
         after = len(snapshot.text) - filled.suggestions[0].end
         left = recent.typed_through(now.text, len(now.text) - after, asked=variants)
         moved = replace(self.well, message="the text changed meanwhile")
-        return Answer(left, now, self.well if left else moved)
+        return Answer(left, now, self.well if left else moved, filled)
+
+    def prefetch(self, document: Document, suggestion: str) -> None:
+        """All of a suggestion was accepted: if it stands in this document and nothing else is asked,
+        make the next one behind it. Whoever asks for something else ends that, and waits for none."""
+        snapshot, engine = document.snapshot(), self.engine
+        recent = self._recent.get(document.uri)
+        behind = recent.behind(suggestion, snapshot.text) if recent else None
+        if (
+            recent is None
+            or behind is None
+            or engine is None
+            or engine_status(engine) is not None
+            or self.running
+            or self._closed(snapshot, automatic=True) is not None
+            or recent.typed_through(snapshot.text, behind)
+        ):
+            return
+
+        async def work() -> Filled | None:
+            try:
+                filled = await self._fill(engine, snapshot, behind, gives_way=True)
+            except EngineError:
+                return None  # who asks for it will hear of it
+            recent.add(snapshot.text, filled.suggestions)
+            return filled
+
+        self._prefetch.begin(snapshot, behind, work())
 
     def refusal(self, snapshot: Snapshot) -> Status | None:
         """Why nothing can be filled in this document now, although it was asked for."""
@@ -128,12 +159,14 @@ class Completer:
     def close_document(self, uri: str) -> None:
         """The document is gone: cancel its request and forget its suggestions."""
         self.cancel(uri)
+        self._prefetch.cancel()
         self._recent.pop(uri, None)
 
     def reset(self) -> None:
         """Cancel all requests and forget all suggestions, e.g. for another model."""
         for uri in list(self._running):
             self.cancel(uri)
+        self._prefetch.cancel()
         self._recent.clear()
 
     def snooze(self, minutes: float) -> None:
@@ -150,32 +183,50 @@ class Completer:
         popup: Popup | None,
     ) -> Filled | Status:
         """Run `fill` as the document's only request; an engine's error becomes a status."""
-        settings = self.settings
-        deadline_ms = settings.deadline_ms if automatic else settings.invoked_deadline_ms
         task = asyncio.current_task()
         assert task is not None, "runs in an event loop"
         self._running[uri] = task
         self._on_busy()
         try:
-            return await fill(
-                engine,
-                snapshot,
-                offset,
-                settings=settings,
-                automatic=automatic,
-                variants=1 if automatic else settings.variants,
-                deadline=deadline_ms / 1000,
-                popup=popup,
-                document=f"{id(self)}/{uri}",
-                neighbours=self.neighbours,
-                former=self._recent[uri].texts(),
-                on_draft=self.watcher(snapshot, offset),
-            )
+            if not automatic or popup is not None:
+                self._prefetch.cancel()
+            elif (made := await self._prefetch.claim(snapshot, offset)) is not None:
+                return made
+            return await self._fill(engine, snapshot, offset, automatic=automatic, popup=popup)
         except EngineError as error:
             return Status("Error", str(error))
         finally:
             if self._running.get(uri) is task:
                 del self._running[uri]
+
+    async def _fill(
+        self,
+        engine: InfillEngine,
+        snapshot: Snapshot,
+        offset: int,
+        *,
+        automatic: bool = True,
+        popup: Popup | None = None,
+        gives_way: bool = False,
+    ) -> Filled:
+        """`fill` as the settings have it. gives_way: ahead of a request, and shown to nobody yet."""
+        settings = self.settings
+        deadline_ms = settings.deadline_ms if automatic else settings.invoked_deadline_ms
+        return await fill(
+            engine,
+            snapshot,
+            offset,
+            settings=settings,
+            automatic=automatic,
+            variants=1 if automatic else settings.variants,
+            deadline=deadline_ms / 1000,
+            popup=popup,
+            document=f"{id(self)}/{snapshot.uri}",
+            neighbours=self.neighbours,
+            former=recent.texts() if (recent := self._recent.get(snapshot.uri)) else (),
+            on_draft=None if gives_way else self.watcher(snapshot, offset),
+            gives_way=gives_way,
+        )
 
     def _closed(self, snapshot: Snapshot, automatic: bool) -> Status | None:
         """Why nothing may be suggested in this document now, whatever is at the cursor."""

@@ -95,6 +95,7 @@ async def fill(
     max_tokens: int | None = None,
     snippets: tuple[Snippet, ...] = (),
     former: tuple[str, ...] = (),
+    gives_way: bool = False,
 ) -> Filled:
     """Fill the gap [offset, end) of a snapshot (1).
 
@@ -107,6 +108,7 @@ async def fill(
     max_tokens: most tokens of a fill; None: as many as it takes.
     snippets: text from elsewhere that the asker has gathered itself.
     former: earlier suggestions near the gap, the newest first.
+    gives_way: nobody waits for it, and it is displaced by any request that somebody waits for.
 
     Raises EngineError when the engine cannot do it, asyncio.CancelledError when it was displaced,
     ValueError for a gap outside the text.
@@ -121,7 +123,13 @@ async def fill(
         return Filled((), None, silence, ms)
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
     cut_below = settings.cut_below_percent / 100
-    request = replace(request, max_tokens=max_tokens, least_confidence=cut_below, former=former)
+    request = replace(
+        request,
+        max_tokens=max_tokens,
+        least_confidence=cut_below,
+        former=former,
+        gives_way=gives_way,
+    )
     if not automatic and (info := loaded(engine)) is not None and info.weighs:
         request = weighed(request, context)
     asked = time.perf_counter()

@@ -163,7 +163,11 @@ class InfillServer(LanguageServer):
         """The editor inserted a suggestion, or a part of `length` units from its text's start."""
         if length is not None:
             length = within(self._acceptance.text_of(suggestion), length, self._encoding)
-        self.accepted += self._acceptance.accepted(suggestion, length)
+        whole = self._acceptance.accepted(suggestion, length)
+        self.accepted += whole
+        if whole:
+            for document in self.documents.values():  # an id does not say whose it is
+                self.completer.prefetch(document, suggestion)
 
     def _count(self, event: Event) -> None:
         if self.completer.settings.statistics:

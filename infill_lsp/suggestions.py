@@ -96,6 +96,17 @@ class Recent:
         latest = list(reversed(self._answers.values()))[:FORMER]
         return tuple(answer.suggestions[0].text for answer in latest)
 
+    def behind(self, suggestion: str, text: str) -> int | None:
+        """The offset behind a suggestion that was accepted; None where it is not known, or something
+        else than that has changed."""
+        for answer in reversed(self._answers.values()):
+            for each in answer.suggestions:
+                if each.id == suggestion:
+                    end = answer.start + len(each.text)
+                    stands = text.startswith(each.text, answer.start)
+                    return end if stands and _still_there(answer, text, end) else None
+        return None
+
     def forget(self) -> None:
         """Forget everything, e.g. because the model is another one."""
         self._answers.clear()

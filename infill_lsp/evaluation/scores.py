@@ -134,29 +134,41 @@ def interval(groups: Mapping[str, Sequence[float]], seed: int) -> tuple[float, f
 
 
 Pairs = Mapping[str, Sequence[tuple[float, float]]]
-"""By group: what something costs now, and what it cost before."""
+"""By group: how much, and of how much; or what something costs now, and what it cost before."""
+
+
+def ratio(groups: Pairs) -> float | None:
+    """Of the sums. None of nothing."""
+    pairs = [pair for values in groups.values() for pair in values]
+    whole = math.fsum(pair[1] for pair in pairs)
+    return math.fsum(pair[0] for pair in pairs) / whole if whole else None
+
+
+def ratio_interval(groups: Pairs, seed: int) -> tuple[float, float] | None:
+    """Where `ratio` lies with 95 %, as `interval` finds it."""
+    sums = [
+        (math.fsum(part for part, _ in values), math.fsum(whole for _, whole in values))
+        for values in groups.values()
+    ]
+    if not math.fsum(whole for _, whole in sums):
+        return None
+    source = random.Random(seed)
+    ratios: list[float] = []
+    while len(ratios) < RESAMPLES:
+        drawn = source.choices(sums, k=len(sums))
+        if whole := math.fsum(each for _, each in drawn):
+            ratios.append(math.fsum(part for part, _ in drawn) / whole)
+    ratios.sort()
+    return ratios[round(0.025 * RESAMPLES)], ratios[round(0.975 * RESAMPLES) - 1]
 
 
 def change(groups: Pairs) -> float | None:
     """Of the sums: -0.2 for a fifth less than before. None where nothing was before."""
-    pairs = [pair for values in groups.values() for pair in values]
-    before = math.fsum(pair[1] for pair in pairs)
-    return math.fsum(pair[0] for pair in pairs) / before - 1 if before else None
+    now = ratio(groups)
+    return None if now is None else now - 1
 
 
 def change_interval(groups: Pairs, seed: int) -> tuple[float, float] | None:
-    """Where `change` lies with 95 %, as `interval` finds it."""
-    sums = [
-        (math.fsum(now for now, _ in values), math.fsum(before for _, before in values))
-        for values in groups.values()
-    ]
-    if not math.fsum(before for _, before in sums):
-        return None
-    source = random.Random(seed)
-    changes: list[float] = []
-    while len(changes) < RESAMPLES:
-        drawn = source.choices(sums, k=len(sums))
-        if before := math.fsum(each for _, each in drawn):
-            changes.append(math.fsum(now for now, _ in drawn) / before - 1)
-    changes.sort()
-    return changes[round(0.025 * RESAMPLES)], changes[round(0.975 * RESAMPLES) - 1]
+    """Where `change` lies with 95 %."""
+    bounds = ratio_interval(groups, seed)
+    return None if bounds is None else (bounds[0] - 1, bounds[1] - 1)

@@ -64,6 +64,9 @@ class Index:
     def __init__(self) -> None:
         self._database = sqlite3.connect(":memory:", isolation_level=None)
         self._database.executescript(_SCHEMA)
+        self._common: set[str] = set()
+        """Words that were seen to stand in more than `MOST_POSTINGS` regions, as they will for good:
+        to count those again is what would take the time."""
         self.has_words = True
         """False where this Python's SQLite was built without FTS5: nothing is similar then."""
         try:
@@ -176,13 +179,11 @@ class Index:
     def _rarest(self, words: Iterable[str]) -> list[str]:
         if not self.has_words:
             return []
-        counts = []
-        for word in words:
-            row = self._database.execute(
-                "SELECT doc FROM vocabulary WHERE term = ?", (word,)
-            ).fetchone()
-            if row is not None:
-                counts.append((int(row[0]), word))
+        words = set(words)
+        counts = self._counted(words - self._common)
+        self._common.update(word for count, word in counts if count > MOST_POSTINGS)
+        if all(count > MOST_POSTINGS for count, _ in counts):
+            counts = self._counted(words)
         chosen: list[str] = []
         postings = 0
         for count, word in sorted(counts)[:MOST_WORDS]:
@@ -191,6 +192,17 @@ class Index:
                 break
             chosen.append(word)
         return chosen
+
+    def _counted(self, words: Iterable[str]) -> list[tuple[int, str]]:
+        """In how many regions each word stands; words that stand in none are left out."""
+        counts = []
+        for word in words:
+            row = self._database.execute(
+                "SELECT doc FROM vocabulary WHERE term = ?", (word,)
+            ).fetchone()
+            if row is not None:
+                counts.append((int(row[0]), word))
+        return counts
 
     def _folder(self, folder: str) -> list[str]:
         """The files directly in the folders that end with `folder`."""

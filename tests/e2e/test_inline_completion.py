@@ -69,6 +69,19 @@ async def test_typed_through_without_a_forward(connect: Connect) -> None:
     assert session.journal("end")[-1]["forwards"] == forwards
 
 
+async def test_after_an_acceptance_the_next_one_is_made_ahead(connect: Connect) -> None:
+    session: Session = await connect(script={"answer": "1"})
+    uri = session.open("x = \n")
+    await session.ready()
+    (item,) = await session.inline(uri, 0, 4)
+    session.change(uri, 2, (0, 4, 0, 4, "1"))
+    assert item.command is not None
+    await session.command("infill.accepted", *(item.command.arguments or ()))
+    await session.journalled("end", 2)
+    assert text_of(await session.inline(uri, 0, 5)) == ["1"]
+    assert len(session.journal("request")) == 2
+
+
 async def test_typing_something_else_asks_again(connect: Connect) -> None:
     session: Session = await connect(script={"answer": "a + b"})
     uri = session.open(BODY)

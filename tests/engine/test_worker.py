@@ -103,6 +103,26 @@ def test_the_newest_request_of_a_document_wins(worker: Worker, engine: SteppingE
     assert engine.steps == 6  # the displaced ones made no step after that
 
 
+def test_what_gives_way_ends_with_any_other_request_and_does_not_begin_beside_one(
+    worker: Worker, engine: SteppingEngine
+) -> None:
+    ahead = worker.submit(InfillRequest("ahead", document="x", gives_way=True))
+    assert engine.started.acquire(timeout=10)
+    asked = worker.submit(InfillRequest("asked", document="y"))
+    with pytest.raises(Cancelled, match="gave way"):
+        ahead.result.result(timeout=1)
+    with pytest.raises(Cancelled, match="something else"):
+        worker.submit(InfillRequest("again", gives_way=True)).result.result(timeout=1)
+    for _ in range(4):
+        engine.go.release()
+    assert asked.result.result(timeout=10).fills[0].text == "asked2"
+    assert engine.steps == 3, "none for what gave way"
+    for _ in range(3):
+        engine.go.release()
+    idle = worker.submit(InfillRequest("idle", gives_way=True))
+    assert idle.result.result(timeout=10).fills[0].text == "idle2"
+
+
 def test_cancel_answers_at_once_and_costs_at_most_one_step(
     worker: Worker, engine: SteppingEngine
 ) -> None:
