@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from engine.train import ablation
-from infill_lsp import cli, settings
+from infill_lsp import arguments, settings
 
 ROOT = Path(__file__).parent.parent
 TOP = ("engine", "infill_lsp", "editors", "tests", "fixtures")
@@ -167,7 +167,7 @@ def test_the_settings_of_vscode_are_the_dataclass() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    for action in cli._parser()._subparsers._group_actions:  # type: ignore[union-attr]
+    for action in arguments.parser()._subparsers._group_actions:  # type: ignore[union-attr]
         for name in action.choices:  # type: ignore[union-attr]
             if name != "serve":  # the default
                 assert f"| `infill-lsp {name}" in README
