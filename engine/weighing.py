@@ -24,8 +24,7 @@ from engine.tokenizer import Tokenizer
 FOLLOWING = 6
 """Tokens of the text after the gap that are weighed: 4 to 24 chose alike, and each costs a row."""
 HOPELESS = 6.0
-"""Nats that a variant may be behind. Of 27 choices it took 37 % of the steps away, and the winner in
-three, none of which was what stood there."""
+"""Nats that a variant may be behind. On 40 single lines 21 forwards a fill for 53, as many solved."""
 ROWS_AT_ONCE = 256
 """Rows of logits in one forward: 50 MB with 49,152 words."""
 
