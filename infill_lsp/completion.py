@@ -28,7 +28,7 @@ from engine import (
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Snapshot
 from infill_lsp.postprocess import is_complete, postprocess
-from infill_lsp.repair import mended
+from infill_lsp.repair import mended, parses
 from infill_lsp.settings import Settings
 from infill_lsp.suggestions import Suggestion
 
@@ -208,15 +208,15 @@ def request_for(
 
 
 def weighed(request: InfillRequest, context: Context) -> InfillRequest:
-    """The same for a model that weighs: more fills than are shown, of which those that go best with
-    what follows are."""
+    """The same for a model that weighs: more fills than are shown, of which those are that parse and go
+    best with what follows."""
     if not context.suffix.strip():
         return request
     return replace(
         request,
         variants=max(request.variants, CANDIDATES),
         enough=request.variants,
-        shown=lambda text: postprocess(text, context),
+        shown=lambda text: postprocess(text, context) if parses(text, context) else None,
     )
 
 

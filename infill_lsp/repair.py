@@ -18,10 +18,17 @@ from infill_lsp.syntax import error_span
 
 ROUNDS = 2
 """How often one fill is mended, while there is time."""
+VARIANTS = 4
+"""Of what is made anew: the surest may be what stood there."""
 LEAST_SECONDS = 0.05
 """With less time left than that nothing is begun."""
 
 Ask = Callable[[InfillRequest], Awaitable[Draft]]
+
+
+def parses(text: str, context: Context) -> bool:
+    """Whether nothing of the model's fill for a gap must be mended. True where trees say little."""
+    return not _error(shaped(text, context), context)
 
 
 async def mended(
@@ -34,32 +41,44 @@ async def mended(
     The fill as it was, where no answer is better, or where the model does not see what follows: it
     would only say the same again.
     """
-    if not context.sees_after or context.in_comment or context.in_string:
+    if not context.sees_after:
         return text
     candidate = text
     for rounds_left in range(ROUNDS, -1, -1):
         shown = shaped(candidate, context)
-        span = shown and error_span(context.language, context.prefix, shown, context.suffix)
+        span = _error(shown, context)
         if shown and not span:
             return candidate
         left = until - time.perf_counter()
         if not shown or not span or not rounds_left or left < LEAST_SECONDS:
             break
         head, wrong, tail = shown[: span[0]], shown[slice(*span)], shown[span[1] :]
-        draft = await ask(
-            replace(
-                request,
-                prefix=request.prefix + head,
-                suffix=tail + request.suffix,
-                single_line="\n" not in wrong,
-                deadline=None if math.isinf(left) else left,
-                is_complete=None,
-                variants=2,  # the surest may be what stood there
-                seed=request.seed + 1,
-            )
+        again = replace(
+            request,
+            prefix=request.prefix + head,
+            suffix=tail + request.suffix,
+            single_line="\n" not in wrong,
+            deadline=None if math.isinf(left) else left,
+            is_complete=None,
+            shown=_parsing(head, tail, context),
+            enough=1,
+            variants=VARIANTS,
+            seed=request.seed + 1,
         )
+        draft = await ask(again)
         other = next((fill.text for fill in draft.fills if fill.text not in (wrong, "")), None)
         if other is None:
             break
         candidate = head + other + tail
     return text
+
+
+def _parsing(head: str, tail: str, context: Context) -> Callable[[str], str | None]:
+    """Of texts between two parts of a fill, those with which it parses (`InfillRequest.shown`)."""
+    return lambda text: text if parses(head + text + tail, context) else None
+
+
+def _error(shown: str | None, context: Context) -> tuple[int, int] | None:
+    if not shown or context.in_comment or context.in_string:
+        return None
+    return error_span(context.language, context.prefix, shown, context.suffix)

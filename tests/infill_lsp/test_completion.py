@@ -287,6 +287,7 @@ async def test_a_model_that_weighs_makes_more_fills_than_are_shown() -> None:
         assert asked.shown is not None
         assert asked.shown("width)") == "width)"
         assert asked.shown("width)\nprint(area)\n") == "width)"
+        assert asked.shown("width +)") is None  # another one may parse
         await fill(engine, snapshot, 9, settings=Settings(), automatic=True)
         assert (engine.requests[-1].variants, engine.requests[-1].shown) == (1, None)
         await fill(engine, snapshot, 9, settings=Settings(), variants=12)

@@ -13,7 +13,7 @@ from engine import Draft, Fill, InfillRequest, Stats, Stop
 from infill_lsp.completion import request_for
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document
-from infill_lsp.repair import ROUNDS, mended
+from infill_lsp.repair import ROUNDS, mended, parses
 from infill_lsp.syntax import error_span
 
 
@@ -52,10 +52,19 @@ async def test_only_the_error_is_asked_for_again_and_seen_from_both_sides() -> N
     assert request.single_line
     assert request.document == "key"
     assert request.deadline is None
+    assert request.shown is not None  # of several, one that lets the whole parse
+    assert (request.shown("* 2"), request.shown("* *")) == ("* 2", None)
 
 
 async def test_the_same_again_is_passed_over_for_the_next_variant() -> None:
     assert await mend("a = ‸\n", "f(1, ,2)", Asked([",", ", 3"])) == "f(1, 3 ,2)"
+
+
+def test_what_leaves_an_error_is_told_apart() -> None:
+    context = context_of("a = ‸\n")
+    assert parses("[i for i in c]", context)
+    assert not parses("[i * for i in c]", context)
+    assert parses("[i * for i in c]", replace(context, in_string=True))
 
 
 async def test_what_parses_is_left_alone() -> None:
