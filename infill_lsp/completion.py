@@ -138,9 +138,13 @@ async def fill(
     draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
     began = time.perf_counter()
     texts = worth_showing(draft, context)[:variants]  # 5
+    if texts and automatic and texts[0][1] < settings.hide_below_percent / 100:
+        texts, silence = (), "not sure enough (infill.hideBelowPercent)"
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
     ms["postprocess"] = _ms_since(began)
-    return Filled(suggestions, draft, None if suggestions else _nothing(draft, deadline), ms)
+    if not suggestions and silence is None:
+        silence = _nothing(draft, deadline)
+    return Filled(suggestions, draft, silence, ms)
 
 
 def loaded(engine: InfillEngine) -> EngineInfo | None:

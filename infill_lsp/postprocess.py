@@ -20,7 +20,7 @@ from infill_lsp.cuts import (
     scope_end,
     surroundings,
 )
-from infill_lsp.syntax import parses_no_worse
+from infill_lsp.syntax import adds_errors, leaves_errors
 
 Step = Callable[[str, Context], str | None]
 
@@ -158,12 +158,13 @@ def tidy(text: str, context: Context) -> str | None:
 
 
 def parseable(text: str, context: Context) -> str | None:
-    """Drop what adds syntax errors, unless a few lines less of it add none."""
+    """Drop what adds syntax errors, unless a few lines less of it add none. What stands before more
+    of its line must leave none there: else it does not lead to it."""
     if context.in_comment or context.in_string:
         return text
-    head = text
+    head, wrong = text, leaves_errors if context.goes_on else adds_errors
     for _ in range(_TRIMMED):
-        if parses_no_worse(context.language, context.prefix, head, context.suffix):
+        if not wrong(context.language, context.prefix, head, context.suffix):
             return head
         head = head.rpartition("\n")[0].rstrip()
         if not head:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from engine import Draft, InfillRequest
 from infill_lsp.context import Context
 from infill_lsp.postprocess import shaped
-from infill_lsp.syntax import error_span
+from infill_lsp.syntax import error_span, leaves_errors
 
 ROUNDS = 2
 """How often one fill is mended, while there is time."""
@@ -27,8 +27,11 @@ Ask = Callable[[InfillRequest], Awaitable[Draft]]
 
 
 def parses(text: str, context: Context) -> bool:
-    """Whether nothing of the model's fill for a gap must be mended. True where trees say little."""
-    return not _error(shaped(text, context), context)
+    """Whether the model's fill for a gap leaves nothing wrong. True where trees say little."""
+    if context.in_comment or context.in_string:
+        return True
+    shown = shaped(text, context) or ""
+    return not leaves_errors(context.language, context.prefix, shown, context.suffix)
 
 
 async def mended(

@@ -177,20 +177,37 @@ def _wrong_nodes(tree: Tree, start: int, end: int) -> Iterator[Node]:
             waiting.extend(node.children)
 
 
-def parses_no_worse(language: str, prefix: str, fill: str, suffix: str) -> bool:
-    """Whether `fill` between `prefix` and `suffix` leaves no more errors near it than the empty
-    gap has. True where trees say little: where there is no grammar, and where lines that the gap
-    does not touch have errors too (macros, dialects)."""
+def adds_errors(language: str, prefix: str, fill: str, suffix: str) -> bool:
+    """Whether `fill` between `prefix` and `suffix` leaves more errors near it than the empty gap has.
+    False where trees say little: where there is no grammar, and where lines that the gap does not
+    touch have errors too (macros, dialects)."""
     found = _around(language, prefix, suffix)
     if found is None:
-        return True
+        return False
     before, after = found
     line = before.rfind("\n") + 1, len(before) + len(after.partition("\n")[0])
     filled, _ = _error_counts(language, before + fill + after, *line)
     if not filled:
-        return True
+        return False
     total, elsewhere = _error_counts(language, before + after, *line)
-    return bool(elsewhere) or filled <= total
+    return not elsewhere and filled > total
+
+
+def leaves_errors(language: str, prefix: str, fill: str, suffix: str) -> bool:
+    """Whether there are errors in the lines that `fill` touches, or elsewhere more than around the
+    empty gap. False where there is no grammar."""
+    found = _around(language, prefix, suffix)
+    if found is None:
+        return False
+    before, after = found
+    start, rest = before.rfind("\n") + 1, len(after.partition("\n")[0])
+    total, elsewhere = _error_counts(
+        language, before + fill + after, start, len(before + fill) + rest
+    )
+    if total <= elsewhere:
+        _, unfilled = _error_counts(language, before + after, start, len(before) + rest)
+        return elsewhere > unfilled
+    return True
 
 
 def error_span(language: str, prefix: str, fill: str, suffix: str) -> tuple[int, int] | None:

@@ -50,6 +50,8 @@ class Answer:
     """Tokens of the model that stand in `text`."""
     ms: float = 0.0
     """From the question to the answer."""
+    confidence: float = 0.0
+    """The engine's own, from 0 to 1; 0 where nothing is shown."""
 
 
 Filler = Callable[[Case], Answer]
@@ -77,6 +79,7 @@ class Outcome:
     verdict: str | None = None
     """What running the program came to, or whether the text is among those that fit; None where
     there is nothing to run and no such list."""
+    confidence: float = 0.0
     detail: str = ""
     """More of the verdict, e.g. the exception's name."""
 

@@ -66,6 +66,7 @@ def product(
             forwards=filled.draft.stats.forwards if filled.draft else 0,
             tokens=tokens_of(filled.draft, text) if filled.draft else 0,
             ms=ms,
+            confidence=filled.suggestions[0].confidence if filled.suggestions else 0.0,
         )
 
     return answer

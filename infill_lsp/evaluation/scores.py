@@ -36,6 +36,7 @@ def outcome(case: Case, answer: Answer, verdict: str | None = None, detail: str 
         edit_similarity=edit_similarity(answer.text, case.middle),
         parses=parses(case, answer.text),
         first_run=first_run(answer.text) == first_run(case.middle),
+        confidence=answer.confidence,
         verdict=verdict,
         detail=detail,
     )

@@ -251,6 +251,16 @@ async def test_how_sure_a_token_must_be_is_the_user_s_choice(engine: FakeEngine)
     assert engine.requests[0].least_confidence == 0.25
 
 
+async def test_what_the_model_is_not_sure_of_is_shown_on_request_only(engine: FakeEngine) -> None:
+    """The scripted engine is sure of 0.9."""
+    snapshot, sure = document("x = ").snapshot(), replace(Settings(), hide_below_percent=90)
+    surer = replace(sure, hide_below_percent=91)
+    assert (await fill(engine, snapshot, 4, settings=sure, automatic=True)).suggestions
+    assert (await fill(engine, snapshot, 4, settings=surer)).suggestions
+    filled = await fill(engine, snapshot, 4, settings=surer, automatic=True)
+    assert (filled.suggestions, filled.silence) == ((), "not sure enough (infill.hideBelowPercent)")
+
+
 async def test_what_does_not_parse_is_asked_for_again_and_counted() -> None:
     answers = iter([["[i * for i in a]"], ["* 2"]])
     fake = FakeEngine(lambda _: next(answers), steps=0)

@@ -9,12 +9,13 @@ import pytest
 from infill_lsp.documents import Document
 from infill_lsp.grammars import language_for
 from infill_lsp.syntax import (
+    adds_errors,
     errors,
     imports,
     imports_of_head,
     in_comment,
     in_string,
-    parses_no_worse,
+    leaves_errors,
     scopes_at,
 )
 
@@ -164,6 +165,21 @@ def test_errors_are_counted_where_they_are() -> None:
 @pytest.mark.parametrize(
     ("language", "prefix", "fill", "suffix", "fine"),
     [
+        ("python", "x = [i ", "* 2", " for i in c]\n", True),
+        ("python", "x = [i ", "*", " for i in c]\n", False),  # the empty gap has none
+        ("python", "x = ", "1", "\ny = = 2\n", True),  # that one is not the fill's
+        ("python", "x = 1\n", "y = 2\n", "n y\nz = 3\n", False),  # it does not lead to what follows
+        ("python", "if x:\n    ", 'y = """', "\n    z = 1\nw = 2\n", False),
+        ("plain", "what ", "ever ) (", "", True),
+    ],
+)
+def test_what_leaves_errors(language: str, prefix: str, fill: str, suffix: str, fine: bool) -> None:
+    assert leaves_errors(language, prefix, fill, suffix) is not fine
+
+
+@pytest.mark.parametrize(
+    ("language", "prefix", "fill", "suffix", "fine"),
+    [
         ("python", "def f():\n    ", "return 1", "\n", True),
         ("python", "x = 1\n", "y = = 2", "\nz = 3\n", False),
         ("python", "x = (1,\n", "2)", "\n", True),
@@ -174,7 +190,7 @@ def test_errors_are_counted_where_they_are() -> None:
         ("plain", "what ", "ever ) (", "", True),
     ],
 )
-def test_parses_no_worse(language: str, prefix: str, fill: str, suffix: str, fine: bool) -> None:
-    assert parses_no_worse(language, prefix, fill, suffix) is fine
+def test_what_adds_errors(language: str, prefix: str, fill: str, suffix: str, fine: bool) -> None:
+    assert adds_errors(language, prefix, fill, suffix) is not fine
     padding = {"python": "v = f(1)\n" * 3000, "javascript": "v = f(1);\n" * 3000}.get(language, "")
-    assert parses_no_worse(language, padding + prefix, fill, suffix + padding) is fine
+    assert adds_errors(language, padding + prefix, fill, suffix + padding) is not fine
