@@ -2,7 +2,7 @@
 
 local M = {}
 
-local NAME = 'infill'
+M.NAME = 'infill'
 
 ---@type table<integer, { kind: string, message: string, busy: boolean }>
 local statuses = {}
@@ -20,7 +20,7 @@ local attach_all
 function M.start(cmd, settings, shower)
   M.cmd = cmd
   local config = {
-    name = NAME,
+    name = M.NAME,
     cmd = cmd,
     settings = { infill = settings },
     init_options = { infill = settings },
@@ -50,11 +50,11 @@ function M.start(cmd, settings, shower)
   }
   if vim.lsp.config then
     config.root_markers = { '.git' }
-    vim.lsp.config(NAME, config)
-    vim.lsp.enable(NAME)
+    vim.lsp.config(M.NAME, config)
+    vim.lsp.enable(M.NAME)
     attach_all = function()
-      vim.lsp.enable(NAME, false)
-      vim.lsp.enable(NAME)
+      vim.lsp.enable(M.NAME, false)
+      vim.lsp.enable(M.NAME)
     end
   else
     attach_all = M._start_by_hand(config)
@@ -102,7 +102,7 @@ end
 ---@param buffer? integer only the servers of this buffer
 ---@return vim.lsp.Client[]
 function M.clients(buffer)
-  return vim.lsp.get_clients({ name = NAME, bufnr = buffer })
+  return vim.lsp.get_clients({ name = M.NAME, bufnr = buffer })
 end
 
 --- Methods of a client took no `self` before 0.11.
