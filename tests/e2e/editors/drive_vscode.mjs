@@ -1,8 +1,8 @@
 // Drive VS Code in headless Chromium as a user would; fails where something is not as it must be.
-// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, pictures, port, source }.
+// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, pictures, port, source, keys }.
 
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -10,9 +10,10 @@ const given = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(given.driver)("playwright-core");
 const address = `127.0.0.1:${given.port}`;
 
-async function until(what, check) {
-  for (let tries = 0; !(await check()); tries++) {
-    if (tries === 1800) throw new Error(what);
+async function until(what, check, seconds = 180) {
+  const deadline = Date.now() + 1000 * seconds;
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(what);
     await sleep(100);
   }
 }
@@ -139,6 +140,41 @@ async function install(page) {
   await ghost(page, "otal = a + b");
 }
 
+/** Keys at their own pace, `[key, seconds, the line then]` each; what was shown after each goes to a file. */
+async function type(page) {
+  await reason(page, "fake on cpu");
+  await page.click(".editor-instance .view-lines");
+  const screens = [];
+  let due = Date.now();
+  for (const [key, pause, line] of given.keys) {
+    await (key === "\b" ? press(page, "Backspace") : page.keyboard.type(key));
+    due += 1000 * pause;
+    await sleep(Math.max(0, due - Date.now()));
+    screens.push(await shown(page));
+    const typed = async () => {
+      const { rows, row, column } = await shown(page);
+      return rows[row].slice(0, column) === line;
+    };
+    await until(`it hangs, or the line is not "${line}"`, typed, 5);
+  }
+  writeFileSync(`${given.folder}/screens.json`, JSON.stringify(screens));
+  await until("the file is not saved", async () => {
+    await press(page, "Control+s");
+    return saved() !== "";
+  });
+}
+
+/** The rows of text and grey text together, and where what was typed ends: always on the last of them. */
+const shown = (page) =>
+  page.evaluate(() => {
+    const text = (parts) => [...parts].map((part) => part.textContent).join("").replaceAll("\u00a0", " ");
+    const top = (line) => Number.parseFloat(line.style.top);
+    const lines = [...document.querySelectorAll(".editor-instance .view-lines .view-line")];
+    const rows = lines.sort((one, other) => top(one) - top(other)).map((line) => text([line]));
+    const grey = text(lines.at(-1).querySelectorAll(".ghost-text-decoration"));
+    return { rows, row: rows.length - 1, column: rows.at(-1).length - grey.length };
+  });
+
 async function press(page, ...keys) {
   for (const key of keys) await page.keyboard.press(key);
 }
@@ -218,7 +254,7 @@ try {
   await picture(page, "vscode-walkthrough");
   await page.dblclick('.explorer-folders-view .monaco-list-row:has-text("a.py")');
   await page.locator(".editor-instance .view-line").first().waitFor();
-  await { use, edit, absent, install }[given.scenario](page);
+  await { use, edit, absent, install, type }[given.scenario](page);
   if (elsewhere.size > 0) throw new Error(`asked other hosts: ${[...elsewhere]}`);
 } catch (error) {
   await page.screenshot({ path: `${given.folder}/failed.png` });

@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typist
 from neovim import SOURCE
 from PIL import Image
 from sessions import ROOT, SERVER
@@ -45,6 +47,11 @@ def sub(a, b):
 
 print(add(1, 2))
 """
+AS_TYPED = {
+    "editor.autoClosingBrackets": "never",
+    "editor.autoClosingQuotes": "never",
+    "editor.autoIndent": "none",
+}
 THREE = ["return a + b", "for each in (a, b):\n        total += each\n    return b + a", "return 1"]
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(1000)]
@@ -93,13 +100,16 @@ class CodeServer:
         script: dict[str, Any] | None = None,
         server: Path | None = None,
         source: str = "",
+        keys: Iterable[typist.Key] = (),
+        **settings: Any,
     ) -> None:
         """Do what `drive_vscode.mjs` has under this name, without a network.
 
-        script: of the fake engine. server: the program in the settings. source: what pip gets.
+        script: of the fake engine. server: the program in the settings. source: what pip gets. keys:
+        to be typed.
         """
         model = json.dumps(script or {"answer": "otal = a + b"})
-        self.settings.write_text(json.dumps({**SETTINGS, "infill.model": model}))
+        self.settings.write_text(json.dumps({**SETTINGS, "infill.model": model, **settings}))
         if server is not None:
             # A browser is not on the machine: a machine's own settings have their own file.
             machine = self.folder / "data" / "Machine" / "settings.json"
@@ -117,6 +127,7 @@ class CodeServer:
             "pictures": os.environ.get("INFILL_PICTURES", str(self.folder)),
             "port": port,
             "source": source,
+            "keys": list(keys),
         }
         drive = shlex.join([self._node, str(HERE / "drive_vscode.mjs"), json.dumps(given)])
         alone = f"ip link set lo up && exec {drive}"
@@ -169,6 +180,16 @@ def test_holes_variants_refill_and_repair(code_server: CodeServer, server: Path)
 def test_the_model_is_absent(code_server: CodeServer, server: Path) -> None:
     code_server.drive("absent", script={"load_error": "no weights in /nowhere"}, server=server)
     assert code_server.file.read_text() == SOURCE.replace("    \n", "    ten keys a second\n", 1)
+
+
+def test_a_minute_of_ten_keys_a_second(code_server: CodeServer, server: Path) -> None:
+    code_server.file.write_text("")
+    code_server.drive(
+        "type", script=typist.SCRIPT, server=server, keys=typist.keys(), **AS_TYPED
+    )
+    screens = json.loads((code_server.folder / "screens.json").read_text())
+    typist.check([typist.Screen(**screen) for screen in screens])
+    assert code_server.file.read_text() == typist.TEXT
 
 
 def test_the_server_is_installed_when_there_is_none(code_server: CodeServer) -> None:
