@@ -47,7 +47,7 @@ PATIENCE = 5.0
 
 _MISTAKE = "z"
 _AHEAD = 4
-_MARK = re.compile(r"_[0-9a-f]{8}")
+MARK = re.compile(r"_[0-9a-f]{8}")
 
 
 class Key(NamedTuple):
@@ -66,19 +66,19 @@ class Screen(NamedTuple):
     column: int
 
 
-def keys() -> Iterator[Key]:
-    """TEXT letter by letter, with so many wrong letters, each taken back, that it makes KEYS keys."""
-    mistakes = (KEYS - len(TEXT)) // 2
+def keys(text: str = TEXT) -> Iterator[Key]:
+    """The text letter by letter, with so many wrong letters, each taken back, that it makes KEYS keys."""
+    mistakes = (KEYS - len(text)) // 2
     typed = []
-    for at, letter in enumerate(TEXT):
-        if (at + 1) * mistakes // len(TEXT) > at * mistakes // len(TEXT):
+    for at, letter in enumerate(text):
+        if (at + 1) * mistakes // len(text) > at * mistakes // len(text):
             typed += [_MISTAKE, BACKSPACE]
         typed.append(letter)
     between = (SECONDS / KEYS * AT_ONCE - PAUSE) / (AT_ONCE - 1)
-    text = ""
+    stands = ""
     for count, key in enumerate(typed, 1):
-        text = text[:-1] if key == BACKSPACE else text + key
-        yield Key(key, between if count % AT_ONCE else PAUSE, text.rpartition("\n")[2])
+        stands = stands[:-1] if key == BACKSPACE else stands + key
+        yield Key(key, between if count % AT_ONCE else PAUSE, stands.rpartition("\n")[2])
 
 
 def answer(line: str) -> str:
@@ -105,7 +105,7 @@ def stale(screen: Screen) -> bool:
     has been typed of the answer. Brackets may be closed behind it.
     """
     others = screen.rows[: screen.row] + screen.rows[screen.row + 1 :]
-    if any(_MARK.search(row) for row in others):
+    if any(MARK.search(row) for row in others):
         return True
     line, shown = screen.rows[screen.row][: screen.column], grey(screen)
     return bool(shown) and not any(

@@ -44,7 +44,7 @@ class Terminal:
             time.sleep(max(0.0, due - time.monotonic()))
             screens.append(self.shown())
             deadline = time.monotonic() + PATIENCE
-            while (screen := self.shown()).rows[screen.row][: screen.column] != line:
+            while not (screen := self.shown()).rows[screen.row].startswith(line):
                 assert time.monotonic() < deadline, "\n".join([f"not {line!r}:", *screen.rows])
         return screens
 
