@@ -58,15 +58,23 @@ function M.select(count)
   vim.lsp.inline_completion.select({ count = count })
 end
 
+---@param kind integer
+---@return boolean asked
+local function ask(kind)
+  return (pcall(function()
+    completor.active[vim.api.nvim_get_current_buf()]:request(kind)
+  end))
+end
+
 function M.trigger()
-  local asked = pcall(function()
-    completor.active[vim.api.nvim_get_current_buf()]:request(
-      vim.lsp.protocol.InlineCompletionTriggerKind.Invoked
-    )
-  end)
-  if not asked then
+  if not ask(vim.lsp.protocol.InlineCompletionTriggerKind.Invoked) then
     vim.notify('infill: suggestions cannot be asked for here', vim.log.levels.WARN)
   end
+end
+
+--- As if something had been typed.
+function M.ask()
+  ask(vim.lsp.protocol.InlineCompletionTriggerKind.Automatic)
 end
 
 return M
