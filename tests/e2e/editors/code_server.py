@@ -32,10 +32,10 @@ class CodeServer:
 
     def __init__(self, installed: Path, folder: Path, chromium: str) -> None:
         self.folder = folder
-        self._chromium = chromium
-        self._node = str(installed / "bin" / "node")
+        self.chromium = chromium
+        self.node = str(installed / "bin" / "node")
         self._program = str(installed / "code-server" / "out" / "node" / "entry.js")
-        self._driver = str(installed / "package.json")
+        self.driver = str(installed / "package.json")
         places = os.environ["PATH"].split(os.pathsep)
         without = [place for place in places if not (Path(place) / "infill-lsp").exists()]
         self._environment = {
@@ -63,7 +63,7 @@ class CodeServer:
         """What is `code` elsewhere."""
         folders = ["--user-data-dir", str(self.folder / "data")]
         folders += ["--extensions-dir", str(self.folder / "extensions")]
-        return [self._node, self._program, *folders]
+        return [self.node, self._program, *folders]
 
     def run(self, *command: str, cwd: Path = EXTENSION) -> None:
         """Run a program as the user would whose home is the folder."""
@@ -96,17 +96,17 @@ class CodeServer:
             port = free.getsockname()[1]
         given = {
             "scenario": scenario,
-            "node": self._node,
+            "node": self.node,
             "codeServer": self._program,
-            "chromium": self._chromium,
-            "driver": self._driver,
+            "chromium": self.chromium,
+            "driver": self.driver,
             "folder": str(self.folder),
             "pictures": os.environ.get("INFILL_PICTURES", str(self.folder)),
             "port": port,
             "source": source,
             "keys": list(keys),
         }
-        drive = [self._node, str(HERE / "drive_vscode.mjs"), json.dumps(given)]
+        drive = [self.node, str(HERE / "drive_vscode.mjs"), json.dumps(given)]
         alone = f"ip link set lo up && exec {shlex.join(drive)}"
         cut_off = ["unshare", "--map-root-user", "--net", "sh", "-c", alone]
         self.run(*(drive if network else cut_off))

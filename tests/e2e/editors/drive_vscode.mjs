@@ -185,7 +185,7 @@ async function first(page) {
     // Where a busy machine is late, the last letter is typed again after five seconds.
     if (tries % 50 === 0) await press(page, "Backspace", "Space");
     await sleep(100);
-    shown = (await page.locator(".ghost-text-decoration").allTextContents()).join("");
+    shown = await grey(page);
   }
   const seconds = [(installed - began) / 1000, (Date.now() - installed) / 1000];
   writeFileSync(`${given.folder}/first.json`, JSON.stringify({ shown, seconds }));
@@ -204,14 +204,11 @@ async function press(page, ...keys) {
   for (const key of keys) await page.keyboard.press(key);
 }
 
+const grey = async (page) =>
+  (await page.locator(".ghost-text-decoration").allTextContents()).join("").replaceAll("\u00a0", " ");
+
 /** Wait until this is the grey text. */
-async function ghost(page, text) {
-  const shown = async () => {
-    const parts = await page.locator(".ghost-text-decoration").allTextContents();
-    return parts.join("").replaceAll("\u00a0", " ");
-  };
-  await until(`"${text}" is not shown`, async () => (await shown()) === text);
-}
+const ghost = (page, text) => until(`"${text}" is not shown`, async () => (await grey(page)) === text);
 
 const status = (page, text) => page.locator(`.statusbar-item[aria-label*="infill: ${text}"]`);
 
