@@ -23,6 +23,7 @@ from engine.sampler import (
     OneLine,
     Sampling,
     UniformSampling,
+    accept_in_order,
     accept_masked,
     accept_uniform,
     ban_lines,
@@ -34,6 +35,8 @@ from engine.stopping import nothing_masked, stable_and_confident
 
 Forward = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(canvas [B, C], rows [B, R], signal or None) → logits [B, R, V]."""
+Guess = Callable[[Sequence[int], int], Sequence[int]]
+"""(ids of a canvas up to a slot, how many at most) → ids that may stand there and behind."""
 Predict = Callable[[Tensor, Tensor, Tensor | None, Asked], tuple[Prediction, Tensor]]
 """(canvas, rows, signal or None, how to sample) → what is said of the rows, and the next signal."""
 
@@ -91,17 +94,19 @@ def denoise(
     constraints: Sequence[Constraint] = (),
     one_line: OneLine | None = None,
     max_steps: int,
+    guess: Guess | None = None,
     predict: Predict | None = None,
 ) -> Iterator[Step]:
     """Refine the canvas; one Step for each forward.
 
     forward: called with rows [B, R], the positions whose logits are wanted: every free one, or for
-        a left-to-right model the leftmost masked one of each variant (R = 1). Its third argument is
-        the last step's scaled logits [B, R, V] (uniform noise only, None in the first step).
+        a left-to-right model the leftmost masked one of each variant (R = 1), and those behind it
+        that hold a guess. Its third argument is the last step's scaled logits [B, R, V] (uniform noise only, None in the first step).
     generator: on the canvas's device. The same seed gives the same steps.
     bans: [V], added to the logits; `sampler.bans_for` makes them. Under absorbing noise they are
         needed, and must ban the mask id: a mask is not an answer.
     one_line: on the canvas's device; None: line breaks are as good as any other id.
+    guess: for a single variant of a left-to-right model: saves forwards and changes no answer.
     predict: where the model has it, used in the place of `forward` under uniform noise.
     max_steps: most forwards. A left-to-right model makes as many as it has slots, if that is more.
     Ends when every row is done or the forwards are used up, whichever comes first.
@@ -119,7 +124,10 @@ def denoise(
     if isinstance(sampling, MaskSampling):
         if bans is None or bans[sampling.mask_id] > -torch.inf:
             raise ValueError(f"the bans must ban the mask id, {sampling.mask_id}")
-        return _absorbing(logits_at, canvas, slots, sampling, one_line, generator, max_steps)
+        if one_by_one:
+            alone = guess if variants == 1 else None
+            return _in_order(logits_at, canvas, slots, sampling, one_line, generator, alone)
+        return _absorbing(logits_at, canvas, slots, sampling, generator, max_steps)
     lines, banned = ban_lines(slots, sampling.vocab_size, bans, constraints, banned_lines)
     said = predict or _by_logits(logits_at)
     return _uniform(said, canvas, slots, lines, banned, sampling, generator, max_steps)
@@ -137,43 +145,84 @@ def _by_logits(logits_at: Forward) -> Predict:
     return said
 
 
-def _absorbing(
+def _in_order(
     logits_at: Forward,
     canvas: Canvas,
     slots: Tensor,
     sampling: MaskSampling,
     one_line: OneLine | None,
     generator: torch.Generator,
-    max_steps: int,
+    guess: Guess | None,
 ) -> Iterator[Step]:
-    variants, one_by_one = slots.shape[0], sampling.order == "left_to_right"
-    steps = max(max_steps, slots.shape[1]) if one_by_one else max_steps
-    temperatures = [0.0] + [sampling.temperature] * (variants - 1)
-    anchored = (~canvas.free).repeat(variants, 1)
-    state = MaskState(
-        canvas.ids.repeat(variants, 1), anchored, anchored.float(), torch.zeros_like(anchored)
-    )
-    for index in range(steps):
-        rows = _leftmost_masked(state.settled, slots) if one_by_one else slots
-        logits = logits_at(state.ids, rows, None)
-        state, guess = accept_masked(
-            state, logits, rows, sampling, temperatures, steps - index, generator
-        )
-        if one_by_one and sampling.end_ids:
+    state, temperatures = _masked(canvas, slots, sampling)
+    for index in range(slots.shape[1]):
+        rows = _leftmost_masked(state.settled, slots)
+        ids = state.ids
+        if guess is not None and (guessed := _guessed(guess, state, int(rows[0, 0]), canvas)):
+            ids = ids.clone()
+            ids[0, rows[0, 0] : rows[0, 0] + len(guessed)] = ids.new_tensor(guessed)
+            rows = rows + torch.arange(len(guessed) + 1, device=rows.device)
+        logits = logits_at(ids, rows, None)
+        shown = ids.gather(1, rows)
+        state = accept_in_order(state, logits, rows, shown, temperatures, generator)
+        if sampling.end_ids:
             ends = torch.isin(state.ids, state.ids.new_tensor(sampling.end_ids))
             if one_line is not None:
                 ends[:, one_line.slots] |= torch.isin(
                     state.ids[:, one_line.slots], one_line.newline_ids
                 )
             state = close_gaps(state, reached(ends, canvas), sampling.end_ids[0])
-        accepted = state.settled.gather(1, rows)
-        draft = torch.where(accepted, state.ids.gather(1, rows), guess)
-        ids = state.ids.scatter(1, rows, draft)
-        done = nothing_masked(state.settled)
-        step = Step(index, ids, state.confidence, state.settled, done).on_host()
+        step = _step_of(index, state, state.ids)
         yield step
         if step.done.all():
             return
+
+
+def _guessed(guess: Guess, state: MaskState, slot: int, canvas: Canvas) -> Sequence[int]:
+    """Guesses for the slots from `slot` on, one at least left masked: what tells the gap that is being
+    filled from those that are (`canvas.turns`)."""
+    room = (canvas.gap[slot:] == canvas.gap[slot]).int().cumprod(0).sum()
+    return guess(state.ids[0, :slot].tolist(), int(room) - 1)
+
+
+def _absorbing(
+    logits_at: Forward,
+    canvas: Canvas,
+    slots: Tensor,
+    sampling: MaskSampling,
+    generator: torch.Generator,
+    max_steps: int,
+) -> Iterator[Step]:
+    state, temperatures = _masked(canvas, slots, sampling)
+    for index in range(max_steps):
+        logits = logits_at(state.ids, slots, None)
+        state, guess = accept_masked(
+            state, logits, slots, sampling, temperatures, max_steps - index, generator
+        )
+        accepted = state.settled.gather(1, slots)
+        draft = torch.where(accepted, state.ids.gather(1, slots), guess)
+        step = _step_of(index, state, state.ids.scatter(1, slots, draft))
+        yield step
+        if step.done.all():
+            return
+
+
+def _masked(
+    canvas: Canvas, slots: Tensor, sampling: MaskSampling
+) -> tuple[MaskState, list[float]]:  # fmt: skip
+    """Where absorbing noise starts, and each variant's temperature: the first one is greedy."""
+    variants = slots.shape[0]
+    anchored = (~canvas.free).repeat(variants, 1)
+    state = MaskState(
+        canvas.ids.repeat(variants, 1), anchored, anchored.float(), torch.zeros_like(anchored)
+    )
+    return state, [0.0] + [sampling.temperature] * (variants - 1)
+
+
+def _step_of(index: int, state: MaskState, ids: Tensor) -> Step:
+    return Step(
+        index, ids, state.confidence, state.settled, nothing_masked(state.settled)
+    ).on_host()
 
 
 def _uniform(

@@ -16,7 +16,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -24,10 +23,11 @@ from torch import Tensor
 from engine.canvas import Canvas, build, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
 from engine.denoise import Predict, denoise
+from engine.guessing import guesses
 from engine.length import best_length, candidate_lengths, length_score, slots
-from engine.models.base import KV, Asked, DenoisingModel, PredictingModel
+from engine.models.base import Asked, DenoisingModel, PredictingModel
 from engine.models.kernels import Prediction
-from engine.prompt import CHARS_PER_TOKEN, RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
+from engine.prompt import RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
 from engine.prompt_cache import PromptCache
 from engine.readout import Readout, Variant
 from engine.request import (
@@ -36,14 +36,14 @@ from engine.request import (
     Draft,
     EngineError,
     InfillRequest,
-    Stats,
     Stop,
 )
+from engine.run import Run
 from engine.sampler import Constraint, OneLine, bans_for, sampling_for
 from engine.static_shapes import StaticShapes
 from engine.threads import SpareCores
 from engine.tokenizer import Tokenizer
-from engine.weighing import FOLLOWING, log_probabilities
+from engine.weighing import Weigher
 
 LONGEST_LINE = 96
 LONGEST_FILL = 256
@@ -58,51 +58,6 @@ GROWTH_STEP = 64
 """The same while the prompt grows in the background: a new request waits for one of these."""
 
 
-@dataclass(slots=True)
-class _Run:
-    """One request under way."""
-
-    request: InfillRequest
-    prompt: Prompt
-    kv: KV
-    readout: Readout
-    generator: torch.Generator
-    variants: list[Variant]
-    longest: int
-    submitted: float
-    until: float
-    interrupted: Callable[[], bool]
-    reused: int
-    ms: dict[str, float]
-    canvas_tokens: int = 0
-    steps: int = 0
-    forwards: int = 0
-    late: bool = False
-    denoising_since: float = field(default_factory=time.perf_counter)
-    """Moved on by what was spent on encoding finished blocks."""
-
-    def draft(self, stop: Stop) -> Draft:
-        now = time.perf_counter()
-        ms = {
-            **self.ms,
-            "denoise": (now - self.denoising_since) * 1e3,
-            "total": (now - self.submitted) * 1e3,
-        }
-        stats = Stats(
-            prompt_tokens=len(self.prompt.ids),
-            reused_tokens=self.reused,
-            dropped_chars=self.prompt.dropped_chars,
-            canvas_tokens=self.canvas_tokens,
-            steps=self.steps,
-            forwards=self.forwards,
-            ms=ms,
-        )
-        variants = self.variants
-        if stop is not Stop.RUNNING:
-            variants = sorted(variants, key=lambda each: (-each.weight, -each.confidence))
-        return Draft(self.steps, tuple(map(self.readout.fill, variants)), stop, stats)
-
-
 class Engine:
     """A loaded model and the caches of its prompts."""
 
@@ -113,6 +68,7 @@ class Engine:
         self._cache = PromptCache(model)
         self._static = _static_shapes(model)
         self._budget = min(config.budget, model.spec.context_length)
+        self._weigher = Weigher(model, tokenizer, self._budget)
         self._max_steps = config.max_steps or model.spec.max_steps
         self._background = config.background_prompt
         self._growth: list[int] = []
@@ -144,7 +100,7 @@ class Engine:
                     while self._goes_on(run, variant):
                         canvas = self._next_canvas(run, variant)
                         yield from self._refine(run, [variant], canvas, heal=False)
-                self._weigh(run)  # 6. weigh
+                self._weigher.weigh(run)  # 6. weigh
                 stop = run.variants[0].stop
                 if stop is Stop.RUNNING:
                     stop = Stop.DEADLINE if run.late else Stop.LENGTH
@@ -208,7 +164,7 @@ class Engine:
 
     def _begin(
         self, request: InfillRequest, submitted: float | None, interrupted: Callable[[], bool]
-    ) -> _Run:
+    ) -> Run:
         began = time.perf_counter()
         self._use_spare_cores()
         submitted = began if submitted is None else submitted
@@ -229,7 +185,7 @@ class Engine:
         encoded = time.perf_counter()
         self._measure_encoding(len(prompt.ids) - reused, encoded - prompted)
         self._growth = whole.ids if self._background and prompt is not whole else []
-        return _Run(
+        return Run(
             request,
             prompt,
             entry.kv,
@@ -261,12 +217,12 @@ class Engine:
             prompt = pieces.cut(room)
         return prompt
 
-    def _first_canvas(self, run: _Run) -> Canvas:
+    def _first_canvas(self, run: Run) -> Canvas:
         between = [self._tokenizer.encode(text) for text in run.request.between]
         right = self._right_anchor(run.request.suffix)
         return self._canvas(run, run.prompt.left, between, right, run.longest)
 
-    def _next_canvas(self, run: _Run, variant: Variant) -> Canvas:
+    def _next_canvas(self, run: Run, variant: Variant) -> Canvas:
         """Encode the variant's finished blocks behind the prompt; start where they end."""
         ids = run.prompt.left + variant.committed
         began = time.perf_counter()
@@ -280,13 +236,13 @@ class Engine:
         longest = min(run.longest - used, self._rest(run, used))
         return self._canvas(run, ids[-1:], [], right, longest)
 
-    def _rest(self, run: _Run, used: int) -> int:
+    def _rest(self, run: Run, used: int) -> int:
         """Slots that the budget still has after `used` tokens of a variant."""
         held = len(run.prompt.ids) + len(run.prompt.left) + used
         return self._budget - held - RIGHT_ANCHOR
 
     def _canvas(
-        self, run: _Run, left: list[int], between: list[list[int]], right: list[int], longest: int
+        self, run: Run, left: list[int], between: list[list[int]], right: list[int], longest: int
     ) -> Canvas:  # fmt: skip
         anchors = len(left) + sum(map(len, between)) + len(right)
         gaps = len(between) + 1
@@ -309,7 +265,7 @@ class Engine:
         run.canvas_tokens = canvas.size
         return canvas
 
-    def _gap_length(self, run: _Run, left: list[int], right: list[int], limit: int) -> int:
+    def _gap_length(self, run: Run, left: list[int], right: list[int], limit: int) -> int:
         """For a model that cannot end a gap by itself: the length it finds most natural."""
         lengths = candidate_lengths(self._spec, limit)
         if len(lengths) == 1:
@@ -322,7 +278,7 @@ class Engine:
         return best_length(scores)
 
     def _refine(
-        self, run: _Run, variants: list[Variant], canvas: Canvas, *, heal: bool
+        self, run: Run, variants: list[Variant], canvas: Canvas, *, heal: bool
     ) -> Iterator[Draft]:
         """Denoise one canvas; `variants` are its rows."""
         run.canvas_tokens = canvas.size
@@ -342,18 +298,20 @@ class Engine:
             constraints=constraints,
             one_line=self._one_line(run.request, canvas),
             max_steps=self._max_steps,
+            guess=guesses(run.request, run.read(variants[0]), self._tokenizer, self._spec),
             predict=self._predict_for(run),
         ):
             run.steps += 1
             if run.interrupted():
                 raise Cancelled("the request was cancelled")
             run.readout.update(variants, step, shown)
+            self._weigher.give_up(run)
             run.late = time.perf_counter() >= run.until
             if run.late or all(variant.stop is not Stop.RUNNING for variant in variants):
                 return
             yield run.draft(Stop.RUNNING)
 
-    def _goes_on(self, run: _Run, variant: Variant) -> bool:
+    def _goes_on(self, run: Run, variant: Variant) -> bool:
         """Whether the variant's canvas is full, its text not at an end, and there is room."""
         if variant.stop is not Stop.RUNNING or run.late or run.request.between:
             return False
@@ -364,42 +322,8 @@ class Engine:
         variant.commit()
         return True
 
-    def _weigh(self, run: _Run) -> None:
-        """Give each variant the log-probability of what is shown of it together with what follows."""
-        request = run.request
-        if request.shown is None or self._spec.order != "left_to_right":
-            return
-        if request.between or len(run.variants) == 1 or run.late:
-            return
-        began = time.perf_counter()
-        texts = [request.shown(run.readout.text(variant)) for variant in run.variants]
-        whole = {text: self._continuation(run, text) for text in texts if text}
-        run.kv.truncate(len(run.prompt.ids))
-        weights: dict[str | None, float] = {None: -math.inf, "": -math.inf}
-        nats = log_probabilities(self._model, run.kv, run.prompt.left, list(whole.values()))
-        for known, weight in zip(whole, nats, strict=True):
-            if run.interrupted():
-                raise Cancelled("the request was cancelled")
-            if time.perf_counter() >= run.until:
-                return  # all or none: the surest comes first, as without weighing
-            weights[known] = weight
-        for variant, text in zip(run.variants, texts, strict=True):
-            variant.weight = weights[text]
-        spent = time.perf_counter() - began
-        run.ms["weigh"] = spent * 1e3
-        run.denoising_since += spent
-
-    def _continuation(self, run: _Run, text: str) -> list[int]:
-        """The ids of a fill and of the text after it, as they follow the prompt."""
-        healed = run.prompt.heal.decode("utf-8", "ignore")
-        after = run.request.suffix[: FOLLOWING * CHARS_PER_TOKEN]
-        ids = self._tokenizer.encode(healed + text + after)
-        own = len(self._tokenizer.encode(healed + text))
-        room = self._budget - len(run.prompt.ids) - len(run.prompt.left)
-        return ids[: min(own + FOLLOWING, room)]
-
     def _forward(
-        self, run: _Run, canvas: Canvas, ids: Tensor, rows: Tensor, signal: Tensor | None
+        self, run: Run, canvas: Canvas, ids: Tensor, rows: Tensor, signal: Tensor | None
     ) -> Tensor:
         began = time.perf_counter()
         turn = turns(ids, canvas, self._spec)
@@ -408,7 +332,7 @@ class Engine:
         run.ms["forward"] += (time.perf_counter() - began) * 1e3
         return logits
 
-    def _predict_for(self, run: _Run) -> Predict | None:
+    def _predict_for(self, run: Run) -> Predict | None:
         """The step of a model that samples too; None: it only gives logits."""
         if self._static is None:
             return None

@@ -39,12 +39,19 @@ class Variant:
     count: int = 0
     weight: float = 0.0
     """How well it goes with what follows, in nats, if that was asked (`weighing`)."""
+    given_up: bool = False
+    """Others are so much likelier that it was not made to its end (`weighing`)."""
 
     @property
     def confidence(self) -> float:
         """Geometric mean probability of the tokens settled so far; 0 before there are any."""
         count = self.committed_count + self.count
-        return math.exp(-(self.committed_surprise + self.surprise) / count) if count else 0.0
+        return math.exp(-self.total_surprise / count) if count else 0.0
+
+    @property
+    def total_surprise(self) -> float:
+        """Nats: minus the log-probability of all tokens settled so far."""
+        return self.committed_surprise + self.surprise
 
     def commit(self) -> None:
         """Make the current canvas a finished block."""

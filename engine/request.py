@@ -58,6 +58,9 @@ class InfillRequest:
     """The fill holds no line break; the gap closes where the line ends."""
     single_lines: tuple[bool, ...] = ()
     """The same for each of several gaps. Empty: what `single_line` says holds for all."""
+    former: tuple[str, ...] = ()
+    """Earlier answers near this gap, the newest first: guesses, which save forwards where they are
+    right. A fill stays what it is, but may end a few tokens behind where it is complete."""
     max_tokens: int | None = None
     """Most tokens in one gap. None: the length strategy of the model decides."""
     least_confidence: float = 0.0
@@ -75,6 +78,10 @@ class InfillRequest:
     """What would be shown of a fill, None: nothing. Where it is given, and the model weighs, several
     fills of one gap are ordered by how well that goes with the text after the gap. Called like
     `is_complete`."""
+
+    enough: int | None = None
+    """Of the variants, how many will be shown: where they are weighed, one that falls far behind so many
+    finished ones is given up, and not answered. None: all are made to their end."""
 
     def __post_init__(self) -> None:
         if self.variants < 1:

@@ -222,6 +222,35 @@ def accept_masked(
     return _put(state, rows, changed), guess
 
 
+def accept_in_order(
+    state: MaskState,
+    logits: Tensor,
+    rows: Tensor,
+    shown: Tensor,
+    temperatures: Sequence[float],
+    generator: torch.Generator,
+) -> MaskState:
+    """Absorbing noise, filled from left to right: accept the first masked slot, and those behind it
+    as long as the slots before them were shown as what they became.
+
+    logits: [B, R, V] of the positions `rows` [B, R], which follow one another.
+    shown: [B, R], what the model saw there: a guess, or the mask id.
+    """
+    masked = ~state.settled.gather(1, rows)
+    token = _chosen(logits, logits.argmax(-1), temperatures, generator)
+    confidence = _probability(logits, token, logits.logsumexp(-1))
+    guessed = (token == shown).cumprod(1).roll(1, 1).bool()
+    guessed[:, 0] = True  # nothing stands before the first one
+    accept = masked & guessed
+    changed = MaskState(
+        ids=torch.where(accept, token, state.ids.gather(1, rows)),
+        settled=~masked | accept,
+        confidence=torch.where(accept, confidence, state.confidence.gather(1, rows)),
+        corrected=state.corrected.gather(1, rows),
+    )
+    return _put(state, rows, changed)
+
+
 def close_gaps(state: MaskState, ended: Tensor, end_id: int) -> MaskState:
     """Settle the masked slots of `ended` [B, C] as `end_id`: nothing is to follow there."""
     close = ended & ~state.settled

@@ -118,6 +118,7 @@ def _eval(arguments: argparse.Namespace) -> int:
         kind=arguments.kind,
         limit=limit,
         without_suffix=arguments.without_suffix,
+        automatic=arguments.automatic,
     )
     return evaluate.run(
         suite,
@@ -235,6 +236,9 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         "--without-suffix",
         action="store_true",
         help="hide what follows each gap, to see what it is worth",
+    )
+    parser.add_argument(
+        "--automatic", action="store_true", help="ask as an editor does while somebody types"
     )
     parser.add_argument("--seed", type=int, default=0, help="of that draw")
     parser.add_argument("--deadline", type=_positive, metavar="MS", help="for each fill")

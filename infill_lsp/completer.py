@@ -168,6 +168,7 @@ class Completer:
                 popup=popup,
                 document=f"{id(self)}/{uri}",
                 neighbours=self.neighbours,
+                former=self._recent[uri].texts(),
                 on_draft=self.watcher(snapshot, offset),
             )
         except EngineError as error:

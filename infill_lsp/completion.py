@@ -94,6 +94,7 @@ async def fill(
     on_draft: Callable[[Draft], None] | None = None,
     max_tokens: int | None = None,
     snippets: tuple[Snippet, ...] = (),
+    former: tuple[str, ...] = (),
 ) -> Filled:
     """Fill the gap [offset, end) of a snapshot (1).
 
@@ -105,6 +106,7 @@ async def fill(
     on_draft: called on the engine's thread after each step.
     max_tokens: most tokens of a fill; None: as many as it takes.
     snippets: text from elsewhere that the asker has gathered itself.
+    former: earlier suggestions near the gap, the newest first.
 
     Raises EngineError when the engine cannot do it, asyncio.CancelledError when it was displaced,
     ValueError for a gap outside the text.
@@ -119,7 +121,7 @@ async def fill(
         return Filled((), None, silence, ms)
     request = request_for(context, variants, seed, deadline, document, pieces)  # 3
     cut_below = settings.cut_below_percent / 100
-    request = replace(request, max_tokens=max_tokens, least_confidence=cut_below)
+    request = replace(request, max_tokens=max_tokens, least_confidence=cut_below, former=former)
     if not automatic and (info := loaded(engine)) is not None and info.weighs:
         request = weighed(request, context)
     asked = time.perf_counter()
@@ -205,6 +207,7 @@ def weighed(request: InfillRequest, context: Context) -> InfillRequest:
     return replace(
         request,
         variants=max(request.variants, CANDIDATES),
+        enough=request.variants,
         shown=lambda text: postprocess(text, context),
     )
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 ENTRIES = 24
 """Answers kept per document."""
+FORMER = 3
+"""Of them, how many a new fill is told of."""
 TAIL, HEAD = 2000, 500
 """Characters before and after the gap that must be the same for an answer to be used again."""
 
@@ -88,6 +90,11 @@ class Recent:
             if left:
                 return left
         return ()
+
+    def texts(self) -> tuple[str, ...]:
+        """The latest suggestions, the newest first: what the user typed against may be partly right."""
+        latest = list(reversed(self._answers.values()))[:FORMER]
+        return tuple(answer.suggestions[0].text for answer in latest)
 
     def forget(self) -> None:
         """Forget everything, e.g. because the model is another one."""

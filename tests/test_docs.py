@@ -96,9 +96,10 @@ def measured() -> str:
     for line in (MEASURED / "eval-cpu.jsonl").read_text("utf-8").splitlines():
         score = json.loads(line)
         low, high = score["interval"]
-        hidden = ", what follows hidden" if score.get("without_suffix") else ""
+        how = ", what follows hidden" if score.get("without_suffix") else ""
+        how += ", while typing" if score.get("automatic") else ""
         rows.append(
-            f"| {score['split'] or score['suite']}, {score['model']}{hidden} | {score['cases']} | {score['pass_at_1']:.1%} "
+            f"| {score['split'] or score['suite']}, {score['model']}{how} | {score['cases']} | {score['pass_at_1']:.1%} "
             f"| {low:.1%} to {high:.1%} | {score['parses']:.1%} | {score['ms_p50']:.0f} |"
         )
     return "\n".join(rows)

@@ -103,6 +103,19 @@ class BlockKV:
         self._length += count
         self.scratch = []
 
+    def share(self, variants: int) -> None:
+        """Give `variants` variants what the only one has in the scratch area."""
+        (line,) = self.scratch
+        used = max(at for _, at, _ in line) + 1
+        source = slice(self._length, self._length + used)
+        for variant in range(1, variants):
+            start = self._length + variant * self.scratch_width
+            target = slice(start, start + used)
+            for keys, values in self.buffers:
+                keys[:, :, target] = keys[:, :, source]
+                values[:, target] = values[:, source]
+        self.scratch = [line] * variants
+
     def reserve(self, extra: int) -> None:
         """Make room for `extra` slots behind `length`: many variants behind a full prompt."""
         missing = rounded(self._length + extra, KEY_STEP) - self.capacity
@@ -185,15 +198,20 @@ class BlockLlama(nn.Module):
         """See `DenoisingModel.denoise`. This model takes no `signal`.
 
         Of the canvas only what the wanted rows see is computed, and of that not again what was there
-        in the last call and has seen nothing new since.
+        in the last call and has seen nothing new since. Variants that are all alike, as they are when
+        they start, are computed once.
         """
         assert isinstance(kv, BlockKV)
         variants, width = canvas.shape
         self._check_room(kv.length + width)
-        sources = rows - 1 if self.spec.shift else rows
-        turn = torch.zeros_like(canvas) if turn is None else turn
-        stale, lines = _stale(canvas, turn, kv, sources)
         kv.reserve(variants * width)
+        turn = torch.zeros_like(canvas) if turn is None else turn
+        if variants > 1 and all(map(_alike, (canvas, rows, turn))):
+            alone = self.denoise(canvas[:1], kv, rows[:1], None, turn[:1])
+            kv.share(variants)
+            return alone.expand(variants, -1, -1)
+        sources = rows - 1 if self.spec.shift else rows
+        stale, lines = _stale(canvas, turn, kv, sources)
         kv.scratch = []  # nothing counts as written if what follows fails
 
         # Rows of all variants in one sequence; slot b * width + i holds row i of variant b.
@@ -275,6 +293,10 @@ def row_bucket(count: int) -> int:
 
 def repeat_last(rows: Tensor, times: int) -> Tensor:
     return torch.cat((rows, rows[-1:].expand(times, *rows.shape[1:])))
+
+
+def _alike(rows: Tensor) -> bool:
+    return torch.equal(rows, rows[:1].expand_as(rows))
 
 
 def _mask(seen: Tensor, kv: BlockKV) -> Tensor:

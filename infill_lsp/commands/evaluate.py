@@ -55,6 +55,8 @@ class Suite:
     """So many cases (or pairs), drawn at random. None: all."""
     without_suffix: bool = False
     """Hide what follows a gap from whoever fills it; judge the fill with it all the same."""
+    automatic: bool = False
+    """Ask as an editor does while somebody types, not as on request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def measure(
         if answers
         else nullcontext() as file,
         Sandbox() if questions.problems else nullcontext() as sandbox,
-        _asked(config, seed, deadline) as asked,
+        _asked(suite, config, seed, deadline) as asked,
     ):
         done = file.done if file else {}
         outcomes = [done[case.id] for case in questions.cases if case.id in done]
@@ -126,6 +128,7 @@ def measure(
         "suite": suite.name,
         "split": suite.split,
         "without_suffix": suite.without_suffix,
+        "automatic": suite.automatic,
         "model": asked.model,
         "device": asked.device,
         "seed": seed,
@@ -188,7 +191,7 @@ def _questions(suite: Suite, seed: int) -> Questions:
 
 
 @contextmanager
-def _asked(config: EngineConfig, seed: int, deadline: int | None) -> Iterator[Asked]:
+def _asked(suite: Suite, config: EngineConfig, seed: int, deadline: int | None) -> Iterator[Asked]:
     """The model that `--model` names, or a baseline, or a peer; ended at the end."""
     if config.model in BASELINES:
         with asyncio.Runner() as runner:
@@ -211,7 +214,9 @@ def _asked(config: EngineConfig, seed: int, deadline: int | None) -> Iterator[As
         info = loaded.ready.result()
         with asyncio.Runner() as runner:
             seconds = None if deadline is None else deadline / 1000
-            filler = fillers.product(loaded, runner, seed=seed, deadline=seconds)
+            filler = fillers.product(
+                loaded, runner, seed=seed, deadline=seconds, automatic=suite.automatic
+            )
             filler(fillers.WARM_UP)
             yield Asked(filler, info.model, info.device)
     finally:
@@ -239,6 +244,7 @@ def _identity(
         "split": suite.split,
         "data": str(suite.data.resolve()),
         "without_suffix": suite.without_suffix,
+        "automatic": suite.automatic,
         "seed": seed,
         "deadline_ms": deadline,
         "model": config.model,
@@ -275,4 +281,6 @@ def _command(suite: Suite, config: EngineConfig, seed: int, deadline: int | None
     ]
     if suite.without_suffix:
         words.append("--without-suffix")
+    if suite.automatic:
+        words.append("--automatic")
     return shlex.join(["infill-lsp", "eval", suite.name, *words])

@@ -34,11 +34,13 @@ def empty(case: Case) -> Answer:
 
 
 def product(
-    engine: InfillEngine, runner: asyncio.Runner, *, seed: int = 0, deadline: float | None = None
-) -> Filler:
-    """The product with this engine: one suggestion, asked for, default settings.
+    engine: InfillEngine, runner: asyncio.Runner, *, seed: int = 0, deadline: float | None = None,
+    automatic: bool = False,
+) -> Filler:  # fmt: skip
+    """The product with this engine: one suggestion, default settings.
 
-    deadline: seconds; None lets every fill end by itself.
+    deadline: seconds; None lets every fill end by itself. automatic: as while somebody types; else as
+    on request.
     """
 
     def answer(case: Case) -> Answer:
@@ -50,6 +52,7 @@ def product(
                 document.snapshot(),
                 len(case.prefix),
                 settings=Settings(),
+                automatic=automatic,
                 seed=seed,
                 deadline=deadline,
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from random import Random
 
 import pytest
 import torch
@@ -14,7 +15,14 @@ from torch import Tensor
 from engine.canvas import Canvas, build, read, settled_head
 from engine.denoise import Step, denoise
 from engine.models.base import KV, DenoisingModel, ModelSpec
-from engine.sampler import Constraint, MaskSampling, UniformSampling, bans_for, sampling_for
+from engine.sampler import (
+    Constraint,
+    MaskSampling,
+    OneLine,
+    UniformSampling,
+    bans_for,
+    sampling_for,
+)
 
 VOCABULARY, EOS, MASK = 20, 18, 19
 ANY = ModelSpec(
@@ -245,6 +253,42 @@ def test_left_to_right_agrees_with_a_plain_greedy_loop() -> None:
     canvas = single_gap(LEFT_TO_RIGHT, 6)
     steps = run(ScriptedModel(LEFT_TO_RIGHT, script), canvas)
     assert read(steps[-1].ids, canvas, LEFT_TO_RIGHT) == [[expected]]
+
+
+@pytest.mark.parametrize("gaps", [1, 3])
+@pytest.mark.parametrize("one_line", [False, True])
+@pytest.mark.parametrize("right", [0.0, 0.5, 1.0])
+def test_guesses_save_forwards_and_change_nothing(gaps: int, one_line: bool, right: float) -> None:
+    """Wherever the model ends a gap, and however much of what is guessed is right."""
+    canvas = three_gaps(LEFT_TO_RIGHT) if gaps == 3 else single_gap(LEFT_TO_RIGHT, 12)
+    newline, random = 6, Random(0)
+    lines = OneLine(canvas.slots, torch.tensor([newline])) if one_line else None
+    never = (EOS, MASK, newline) if one_line else (EOS, MASK)
+    forwards = guessed_forwards = 0
+    for seed in range(20):
+        table = 3 * torch.randn(2, 20, 20, generator=torch.Generator().manual_seed(seed))
+
+        def script(_: int, ids: Tensor, table: Tensor = table) -> Tensor:
+            return table[0][ids.roll(1, 1)] + table[1][ids.roll(2, 1)]  # from the last two tokens
+
+        steps = run(ScriptedModel(LEFT_TO_RIGHT, script), canvas, one_line=lines)
+        final = steps[-1].ids[0].tolist()
+
+        def guess(ids: Sequence[int], room: int, final: list[int] = final) -> list[int]:
+            truth = final[len(ids) : len(ids) + room]
+            ends = [at for at, id_ in enumerate(truth) if id_ in never]
+            known = truth[: ends[0]] if ends else truth
+            return [id_ if random.random() < right else random.randrange(6) for id_ in known]
+
+        guessed = run(ScriptedModel(LEFT_TO_RIGHT, script), canvas, guess=guess, one_line=lines)
+        assert guessed[-1].ids.tolist() == steps[-1].ids.tolist()
+        torch.testing.assert_close(guessed[-1].confidence, steps[-1].confidence)
+        assert guessed[-1].done.all()
+        assert len(guessed) <= len(steps)
+        forwards, guessed_forwards = forwards + len(steps), guessed_forwards + len(guessed)
+        if right == 1.0 and gaps == 1:
+            assert len(guessed) <= 2
+    assert right == 0.0 or guessed_forwards < forwards
 
 
 def test_end_of_text_closes_its_gap_without_more_forwards() -> None:

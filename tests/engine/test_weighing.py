@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,6 +95,32 @@ def test_what_would_not_be_shown_comes_last(engine: Engine) -> None:
     assert {fill.text for fill in shown.fills} == set(texts)
 
 
+@pytest.mark.parametrize("enough", [1, 2, None])
+def test_what_falls_far_behind_is_given_up(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, enough: int | None
+) -> None:
+    """Two texts, at most, are complete after three letters; who is less likely then goes no further."""
+    monkeypatch.setattr("engine.weighing.HOPELESS", 0.0)
+    ends: list[str] = []
+
+    def is_complete(text: str) -> bool:  # asked of one variant after another, step by step
+        if len(text) >= 3 and text not in ends and len(ends) < 2:
+            ends.append(text)
+        return text in ends
+
+    asked = request(max_tokens=40, shown=lambda text: text, is_complete=is_complete)
+    whole = last(engine, asked)
+    ends.clear()
+    final = last(engine, replace(asked, enough=enough))
+    if enough is None:
+        assert [fill.text for fill in final.fills] == [fill.text for fill in whole.fills]
+        return
+    assert len(ends) >= enough
+    assert enough <= len(final.fills) < len(whole.fills)
+    assert final.stats.steps < whole.stats.steps
+    assert {fill.text for fill in final.fills} <= {fill.text for fill in whole.fills}
+
+
 @pytest.mark.parametrize("changes", [{"variants": 1}, {"shown": None}])
 def test_nothing_is_weighed_where_there_is_no_choice(
     engine: Engine, changes: dict[str, Any]
@@ -111,7 +138,7 @@ def test_without_time_the_surest_comes_first(
 
     engine_time = [0.0]
     monkeypatch.setattr("engine.engine.time.perf_counter", lambda: sum(engine_time))
-    monkeypatch.setattr("engine.engine.log_probabilities", slow)
+    monkeypatch.setattr("engine.weighing.log_probabilities", slow)
     final = last(engine, request(deadline=5.0))
     confidences = [fill.confidence for fill in final.fills]
     assert confidences == sorted(confidences, reverse=True)
@@ -127,6 +154,6 @@ def test_a_cancelled_request_is_not_weighed_to_its_end(
         begun.append(True)
         yield 0.0
 
-    monkeypatch.setattr("engine.engine.log_probabilities", noticed)
+    monkeypatch.setattr("engine.weighing.log_probabilities", noticed)
     with pytest.raises(Cancelled):
         last(engine, request(), interrupted=lambda: bool(begun))

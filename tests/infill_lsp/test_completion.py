@@ -260,6 +260,20 @@ async def test_what_does_not_parse_is_asked_for_again_and_counted() -> None:
     assert [request.prefix for request in fake.requests] == ["x = ", "x = [i "]
 
 
+async def test_what_the_user_typed_against_is_a_guess_at_what_fits_now(engine: FakeEngine) -> None:
+    """Its rest may still be right: the engine is told of it."""
+    engine.answer = "compute(width, height)"
+    asks = await completer(engine)
+    await asks.suggest(document("x = "), 0, 4)
+    await asks.suggest(document("x = area("), 0, 9)
+    assert [request.former for request in engine.requests] == [(), ("compute(width, height)",)]
+    for line in ("y = ", "z = ", "a = "):
+        engine.answer = line.upper()
+        await asks.suggest(document(line), 0, 4)
+    await asks.suggest(document("b = "), 0, 4)
+    assert engine.requests[-1].former == ("A =", "Z =", "Y =")
+
+
 async def test_a_model_that_weighs_makes_more_fills_than_are_shown() -> None:
     """They are weighed by what of them would be shown."""
     engine = FakeEngine(["width)", "height", "depth"], weighs=True)
@@ -268,7 +282,7 @@ async def test_a_model_that_weighs_makes_more_fills_than_are_shown() -> None:
         await asyncio.wrap_future(engine.ready)
         filled = await fill(engine, snapshot, 9, settings=Settings())
         asked = engine.requests[-1]
-        assert asked.variants == 8
+        assert (asked.variants, asked.enough) == (8, 1)
         assert [each.text for each in filled.suggestions] == ["width)"]
         assert asked.shown is not None
         assert asked.shown("width)") == "width)"

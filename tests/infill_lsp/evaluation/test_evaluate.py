@@ -19,7 +19,7 @@ from infill_lsp.evaluation import fillers, suffix_pairs
 FIELDS = {
     "suite", "split", "cases", "pass_at_1", "interval", "exact", "shown", "forwards",
     "tokens_per_forward", "ms_p50", "ms_p95", "model", "device", "edit_similarity", "parses",
-    "command", "commit", "versions", "seed", "deadline_ms", "sandbox", "without_suffix",
+    "command", "commit", "versions", "seed", "deadline_ms", "sandbox", "without_suffix", "automatic",
 }  # fmt: skip
 
 
@@ -233,6 +233,15 @@ def test_a_hidden_suffix_is_not_asked_about_but_judged_with(
     assert max(len(request.suffix) for request in asked) < 3
     with pytest.raises(CommandError, match="its without_suffix is True, this one's False"):
         run(single_line, EngineConfig(), answers=answers)
+
+
+def test_cases_can_be_asked_as_while_typing(
+    single_line: Suite, fake: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(replace(single_line, automatic=True), EngineConfig())
+    found = last_line(capsys)
+    assert found["automatic"] is True
+    assert found["command"].endswith("--automatic")
 
 
 @pytest.mark.parametrize("suite", [HUMANEVAL, HELDOUT])

@@ -36,6 +36,15 @@ def test_the_product_is_asked_as_on_request_without_the_gaps_length(
     assert (request.variants, request.seed, request.deadline) == (1, 5, 2.0)
 
 
+def test_the_product_is_asked_as_while_typing_too(case: Case, runner: asyncio.Runner) -> None:
+    """Within a word it is quiet then."""
+    within = replace(case, prefix="def f(a, b):\n    ret", suffix="urn a\n", middle="")
+    engine = FakeEngine("x")
+    filled = fillers.product(engine, runner, automatic=True)(within)
+    assert (filled.shown, engine.requests) == (False, [])
+    assert filled.silence is not None
+
+
 def test_two_cases_that_differ_in_the_gap_only_are_asked_alike(
     case: Case, runner: asyncio.Runner
 ) -> None:
