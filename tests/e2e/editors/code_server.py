@@ -14,6 +14,7 @@ from typing import Any
 
 import typist
 from neovim import HERE, SOURCE
+from PIL import Image
 from sessions import ROOT
 
 EXTENSION = ROOT / "editors" / "vscode"
@@ -110,3 +111,9 @@ class CodeServer:
         alone = f"ip link set lo up && exec {shlex.join(drive)}"
         cut_off = ["unshare", "--map-root-user", "--net", "sh", "-c", alone]
         self.run(*(drive if network else cut_off))
+
+    def screencast(self, path: Path) -> None:
+        """What was photographed as one moving picture, a second for each frame."""
+        frames = sorted(self.folder.glob("frame-*.png"))
+        first, *others = [Image.open(frame).quantize() for frame in frames]
+        first.save(path, save_all=True, append_images=others, duration=1000, loop=0)

@@ -148,7 +148,9 @@ def test_neovim(program: str, source: Path, home: Path, measured: Path) -> None:
     steps.write(measured / "first-grey-text-neovim.json", said.split("\n")[0], shown)
 
 
-def test_vscode(home: Path, source: Path, code_server: CodeServer, measured: Path) -> None:
+def test_vscode(
+    home: Path, source: Path, code_server: CodeServer, measured: Path, pictures: Path
+) -> None:
     code_server.file.write_text("")
     program = home / "bin" / "code"
     program.parent.mkdir()
@@ -159,6 +161,7 @@ def test_vscode(home: Path, source: Path, code_server: CodeServer, measured: Pat
         command = f"PATH={program.parent}:$PATH && {command_line(section('VS Code'))}"
         code_server.run("sh", "-c", command, cwd=source / "editors" / "vscode")
     code_server.drive("first", source=str(source), network=True)
+    code_server.screencast(pictures / "vscode-bundled-model.gif")
     first = json.loads((code_server.folder / "first.json").read_text())
     steps.took("open a file, Install with the folder of the source", first["seconds"][0])
     steps.took("type", first["seconds"][1])

@@ -11,7 +11,6 @@ import pytest
 import typist
 from code_server import CodeServer
 from neovim import SOURCE
-from PIL import Image
 from sessions import SERVER
 
 TWO_HOLES = """\
@@ -67,7 +66,7 @@ def test_ghost_text_menu_and_a_server_that_dies(
     code_server: CodeServer, server: Path, pictures: Path
 ) -> None:
     code_server.drive("use", script=ANSWER, server=server)
-    screencast(sorted(code_server.folder.glob("frame-*.png")), pictures / "vscode-accept.gif")
+    code_server.screencast(pictures / "vscode-accept.gif")
     assert code_server.file.read_text().splitlines()[1] == "    total = a + b"
     assert (code_server.folder / "doctor").read_text().endswith(" --device auto\n")
     chosen = json.loads(code_server.settings.read_text())
@@ -98,12 +97,6 @@ def test_a_minute_of_ten_keys_a_second(code_server: CodeServer, server: Path) ->
 
 def test_the_server_is_installed_when_there_is_none(code_server: CodeServer) -> None:
     code_server.drive("install", script=ANSWER, source=str(wheel(code_server.folder)))
-
-
-def screencast(frames: list[Path], path: Path) -> None:
-    """One moving picture, a second for each frame."""
-    first, *others = [Image.open(frame).quantize() for frame in frames]
-    first.save(path, save_all=True, append_images=others, duration=1000, loop=0)
 
 
 def wheel(folder: Path) -> Path:
