@@ -36,11 +36,11 @@ class Running:
         self.mean += step
         return self.mean'''
 KEYS, SECONDS = 600, 60.0
-AT_ONCE, PAUSE = 10, 0.4
+AT_ONCE, PAUSE = 10, 0.5
 """Keys from one pause to the next, in which grey text comes, to be typed into after it, and the
 pause's seconds."""
 BACKSPACE = "\b"
-SCRIPT = {"typist": True, "steps": 5, "step_seconds": 0.03}
+SCRIPT = {"typist": True, "steps": 3, "step_seconds": 0.03}
 """For the server with the fake engine: it answers as here, and more slowly than the keys come."""
 PATIENCE = 5.0
 """Seconds in which an editor must show what was typed, or it hangs."""
@@ -120,4 +120,4 @@ def check(screens: list[Screen]) -> None:
     """Grey text came often, and never stayed where it does not belong."""
     wrong = [screen for screen in screens if stale(screen)]
     assert not wrong, f"{len(wrong)} of {len(screens)} are stale, the first: {wrong[0]}"
-    assert sum(bool(grey(screen)) for screen in screens) > 20, "hardly any grey text was shown"
+    assert sum(bool(grey(screen)) for screen in screens) > 10, "hardly any grey text was shown"

@@ -120,11 +120,12 @@ async function selectHole(page) {
 /** The model is not there: the reason is said, typing goes on. */
 async function absent(page) {
   await reason(page, "no weights in /nowhere");
+  const before = saved();
   await page.click(".editor-instance .view-lines");
   await press(page, "Control+Home", "ArrowDown", "End");
   await page.keyboard.type("ten keys a second", { delay: 100 });
   await ghost(page, "");
-  await press(page, "Control+s");
+  await changes(page, before.replace("    \n", "    ten keys a second\n"));
 }
 
 /** No server is there: install one, and see ghost text. */
