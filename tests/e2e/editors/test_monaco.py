@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,25 @@ def packages(request: pytest.FixtureRequest, code_server: CodeServer) -> Path:
     return folder
 
 
-def test_grey_text_is_shown_and_accepted(code_server: CodeServer, packages: Path) -> None:
-    for host, port in listening("--ws"):
-        given = {
-            "chromium": code_server.chromium,
-            "driver": code_server.driver,
-            "packages": str(packages),
-            "plugin": str(ROOT / "editors" / "monaco" / "infill.js"),
-            "folder": str(code_server.folder),
-            "address": f"ws://{host}:{port}",
-            "model": json.dumps({"answer": "otal = a + b"}),
-            "ghost": "otal = a + b",
-        }
-        code_server.run(code_server.node, str(HERE / "drive_monaco.mjs"), json.dumps(given))
+@pytest.fixture
+def server() -> Iterator[tuple[str, int]]:
+    """(host, port) of a server with the fake engine."""
+    yield from listening("--ws")
+
+
+def test_grey_text_is_shown_and_accepted(
+    code_server: CodeServer, packages: Path, server: tuple[str, int]
+) -> None:
+    given = {
+        "chromium": code_server.chromium,
+        "driver": code_server.driver,
+        "packages": str(packages),
+        "plugin": str(ROOT / "editors" / "monaco" / "infill.js"),
+        "folder": str(code_server.folder),
+        "address": "ws://{}:{}".format(*server),
+        "model": json.dumps({"answer": "otal = a + b"}),
+        "ghost": "otal = a + b",
+    }
+    code_server.run(code_server.node, str(HERE / "drive_monaco.mjs"), json.dumps(given))
     written = (code_server.folder / "a.py").read_text()
     assert written == "def add(a, b):\n    total = a + b"
