@@ -144,6 +144,7 @@ class Engine:
         """Run each kind of forward once, so that the first user does not pay for it, and learn how
         fast this device encodes."""
         self._use_spare_cores()
+        _ = self._tokenizer.ids_with_prefix(b" "), self._tokenizer.newline_ids  # make their tables
         kv = self._model.new_kv()
         # The first pays for what comes once; a GPU compiles for few rows and for many.
         counts: tuple[int, ...] = (SHORTEST_PROMPT // 2, SHORTEST_PROMPT)

@@ -17,6 +17,7 @@ from infill_lsp import arguments, settings
 ROOT = Path(__file__).parent.parent
 TOP = ("engine", "infill_lsp", "editors", "tests", "fixtures")
 README = (ROOT / "README.md").read_text("utf-8")
+EDITORS = (ROOT / "editors" / "README.md").read_text("utf-8")
 MEASURED = ROOT / "fixtures" / "measured"
 JSON_TYPES = {
     bool: {"type": "boolean"},
@@ -136,6 +137,23 @@ def context_worth() -> str:
 
 def test_the_worth_of_other_files_is_what_was_measured() -> None:
     assert context_worth() in README, f"put this into README.md:\n{context_worth()}"
+
+
+def first_grey_text() -> str:
+    """The editors' README's steps and seconds, from the files that `test_first_grey_text.py` wrote."""
+    rows = ["| editor | step | seconds |", "|---|---|---:|"]
+    for path in sorted(MEASURED.glob("first-grey-text-*.json")):
+        found = json.loads(path.read_text("utf-8"))
+        for count, step in enumerate(found["steps"], 1):
+            rows.append(f"| {found['editor']} | {count}. {step['step']} | {step['seconds']:.1f} |")
+        total = sum(step["seconds"] for step in found["steps"])
+        rows.append(f"| | {len(found['steps'])} steps to `{found['shown']}` | {total:.0f} |")
+    rows += ["", f"Commit {found['commit']}, {found['processor']}, Python {found['python']}."]
+    return "\n".join(rows)
+
+
+def test_the_steps_to_the_first_grey_text_are_those_that_were_taken() -> None:
+    assert first_grey_text() in EDITORS, f"put this into editors/README.md:\n{first_grey_text()}"
 
 
 def ablations(name: str) -> str:

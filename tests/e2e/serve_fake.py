@@ -2,8 +2,9 @@
 
     python tests/e2e/serve_fake.py [--stdio | --tcp | --ws | --relay | --http SCRIPT] [--busy-pool]
 
-The setting `infill.model` holds the engine's script: JSON with FakeEngine's keywords, and `journal`,
-a file that gets one JSON line for each request, cancellation and end of a request.
+The setting `infill.model` holds the engine's script: JSON with FakeEngine's keywords; `journal`, a file
+that gets one JSON line for each request, cancellation and end of a request; and `typist`, for answers
+that tell which text they belong to (see `typist`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import typist
 from fake_engine import FakeEngine
 
 from engine import Draft, EngineConfig, InfillRequest, Job
@@ -59,6 +61,8 @@ class JournalledEngine(FakeEngine):
 
 def start_engine(config: EngineConfig, on_progress: Any) -> FakeEngine:
     script = {} if config.model == "bundled" else json.loads(config.model)
+    if script.pop("typist", False):
+        script["answer"] = typist.engine_answer
     return JournalledEngine(on_progress=on_progress, **script)
 
 

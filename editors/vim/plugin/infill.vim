@@ -1,7 +1,7 @@
 vim9script
 # Grey text from infill-lsp in Vim 9: shown in insert mode, <Tab> accepts it. Needs +job and virtual
 # text (9.0.0185), and 'encoding' utf-8, which makes columns bytes on both sides. To be set before:
-#   g:infill_command   list, default ['infill-lsp']
+#   g:infill_command   list; else `infill-lsp` of the PATH, or of ~/.infill-lsp
 #   g:infill_settings  dictionary, the section `infill`
 
 if exists('g:loaded_infill') || !has('job') || !has('patch-9.0.0185')
@@ -20,8 +20,13 @@ def Notify(method: string, params: dict<any>)
   ch_sendexpr(server, {method: method, params: params})
 enddef
 
+def Command(): list<string>
+  const own = expand('~/.infill-lsp/bin/infill-lsp')
+  return [executable('infill-lsp') || !executable(own) ? 'infill-lsp' : own]
+enddef
+
 def Start()
-  server = job_start(get(g:, 'infill_command', ['infill-lsp']), {in_mode: 'lsp', out_mode: 'lsp',
+  server = job_start(get(g:, 'infill_command', Command()), {in_mode: 'lsp', out_mode: 'lsp',
     noblock: 1, err_io: 'null'})
   if job_status(server) != 'run'
     return

@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
+import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import * as vscode from "vscode";
 
@@ -33,6 +34,7 @@ export async function findServer(storage: vscode.Uri): Promise<string | undefine
     ...folders.map(({ uri }) => join(uri.fsPath, ".venv", PROGRAMS)),
     join(environment(storage), PROGRAMS),
     ...(process.env.PATH ?? "").split(delimiter).filter(Boolean),
+    join(homedir(), ".infill-lsp", PROGRAMS), // as for other editors
   ];
   for (const place of places) {
     const program = join(place, PROGRAM);

@@ -1,9 +1,10 @@
-"""Neovim for the tests: `start` gives one, `version` says which."""
+"""Editors for the tests: `start` gives a Neovim, `version` says which; `code_server` is a VS Code."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from neovim import Neovim, install
+from code_server import CodeServer
+from neovim import HERE, Neovim, install
 
 Start = Callable[..., Neovim]
 
@@ -47,6 +49,13 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    """Where a test writes what it measured: $INFILL_MEASURED, to renew the documentation's figures, or
+    nowhere in particular."""
+    return Path(os.environ.get("INFILL_MEASURED", tmp_path))
+
+
+@pytest.fixture
 def version() -> str:
     """Which Neovim; a test may be parametrized with another."""
     return "0.12"
@@ -75,3 +84,15 @@ def start(program: str, tmp_path: Path) -> Iterator[Start]:
     for neovim in started:
         neovim.process.kill()
         neovim.process.wait()
+
+
+@pytest.fixture
+def code_server(request: pytest.FixtureRequest, tmp_path: Path) -> CodeServer:
+    """VS Code in a browser, without the extension. It is installed once, into pytest's cache; Chromium
+    must be there."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs Chromium")
+    installed = Path(request.config.cache.mkdir("code-server"))
+    subprocess.run([HERE / "install_code_server.sh", installed, sys.executable], check=True)
+    return CodeServer(installed, tmp_path, chromium)

@@ -1,18 +1,20 @@
 // Drive VS Code in headless Chromium as a user would; fails where something is not as it must be.
-// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, pictures, port, source }.
+// The argument is JSON: { scenario, node, codeServer, chromium, driver, folder, pictures, port, source, keys }.
 
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const given = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(given.driver)("playwright-core");
 const address = `127.0.0.1:${given.port}`;
+const began = Date.now();
 
-async function until(what, check) {
-  for (let tries = 0; !(await check()); tries++) {
-    if (tries === 1800) throw new Error(what);
+async function until(what, check, seconds = 180) {
+  const deadline = Date.now() + 1000 * seconds;
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(what);
     await sleep(100);
   }
 }
@@ -118,20 +120,17 @@ async function selectHole(page) {
 /** The model is not there: the reason is said, typing goes on. */
 async function absent(page) {
   await reason(page, "no weights in /nowhere");
+  const before = saved();
   await page.click(".editor-instance .view-lines");
   await press(page, "Control+Home", "ArrowDown", "End");
   await page.keyboard.type("ten keys a second", { delay: 100 });
   await ghost(page, "");
-  await press(page, "Control+s");
+  await changes(page, before.replace("    \n", "    ten keys a second\n"));
 }
 
 /** No server is there: install one, and see ghost text. */
 async function install(page) {
-  await reason(page, "the server is not installed");
-  await page.locator('.notification-toast .monaco-button:text-is("Install")').click();
-  const box = page.locator(".quick-input-box input");
-  await box.fill(given.source);
-  await box.press("Enter");
+  await installServer(page);
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
   await press(page, "Control+Home", "ArrowDown", "End");
@@ -139,18 +138,85 @@ async function install(page) {
   await ghost(page, "otal = a + b");
 }
 
+/** Keys at their own pace, `[key, seconds, the line then]` each; what was shown after each goes to a file. */
+async function type(page) {
+  await reason(page, "fake on cpu");
+  await page.click(".editor-instance .view-lines");
+  const screens = [];
+  let due = Date.now();
+  for (const [key, pause, line] of given.keys) {
+    await (key === "\b" ? press(page, "Backspace") : page.keyboard.type(key));
+    due += 1000 * pause;
+    await sleep(Math.max(0, due - Date.now()));
+    screens.push(await shown(page));
+    const typed = async () => {
+      const { rows, row, column } = await shown(page);
+      return rows[row].slice(0, column) === line;
+    };
+    await until(`it hangs, or the line is not "${line}"`, typed, 5);
+  }
+  writeFileSync(`${given.folder}/screens.json`, JSON.stringify(screens));
+  await until("the file is not saved", async () => {
+    await press(page, "Control+s");
+    return saved() !== "";
+  });
+}
+
+/** The rows of text and grey text together, and where what was typed ends: always on the last of them. */
+const shown = (page) =>
+  page.evaluate(() => {
+    const text = (parts) => [...parts].map((part) => part.textContent).join("").replaceAll("\u00a0", " ");
+    const top = (line) => Number.parseFloat(line.style.top);
+    const lines = [...document.querySelectorAll(".editor-instance .view-lines .view-line")];
+    const rows = lines.sort((one, other) => top(one) - top(other)).map((line) => text([line]));
+    const grey = text(lines.at(-1).querySelectorAll(".ghost-text-decoration"));
+    return { rows, row: rows.length - 1, column: rows.at(-1).length - grey.length };
+  });
+
+/** The real server, from its source, and its own model's ghost text; the seconds of both go to a file. */
+async function first(page) {
+  page.setDefaultTimeout(900_000);
+  await installServer(page);
+  await page.locator('.statusbar-item[aria-label*="on cpu"]').waitFor();
+  const installed = Date.now();
+  await page.click(".editor-instance .view-lines");
+  await page.keyboard.type("def add(a, b):\n");
+  await frame(page);
+  await page.keyboard.type("return ");
+  let shown = "";
+  for (let tries = 1; !shown; tries++) {
+    // Where a busy machine is late, the last letter is typed again after five seconds.
+    if (tries % 50 === 0) await press(page, "Backspace", "Space");
+    await sleep(100);
+    shown = await grey(page);
+  }
+  const seen = Date.now();
+  const seconds = [(installed - began) / 1000, (seen - installed) / 1000];
+  writeFileSync(`${given.folder}/first.json`, JSON.stringify({ shown, seconds }));
+  await frame(page);
+  await press(page, "Tab");
+  await until("it is not accepted", async () => (await grey(page)) !== shown);
+  await frame(page);
+}
+
+/** As the extension offers it where there is no server. */
+async function installServer(page) {
+  await reason(page, "the server is not installed");
+  await page.locator('.notification-toast .monaco-button:text-is("Install")').click();
+  const box = page.locator(".quick-input-box input");
+  await box.fill(given.source);
+  await box.press("Enter");
+}
+
 async function press(page, ...keys) {
   for (const key of keys) await page.keyboard.press(key);
 }
 
+const grey = async (page) =>
+  (await page.locator(".ghost-text-decoration").allTextContents()).join("").replaceAll("\u00a0", " ");
+
 /** Wait until this is the grey text. */
-async function ghost(page, text) {
-  const shown = async () => {
-    const parts = await page.locator(".ghost-text-decoration").allTextContents();
-    return parts.join("").replaceAll("\u00a0", " ");
-  };
-  await until(`"${text}" is not shown`, async () => (await shown()) === text);
-}
+const ghost = (page, text) => until(`"${text}" is not shown`, async () => (await grey(page)) === text);
 
 const status = (page, text) => page.locator(`.statusbar-item[aria-label*="infill: ${text}"]`);
 
@@ -218,7 +284,7 @@ try {
   await picture(page, "vscode-walkthrough");
   await page.dblclick('.explorer-folders-view .monaco-list-row:has-text("a.py")');
   await page.locator(".editor-instance .view-line").first().waitFor();
-  await { use, edit, absent, install }[given.scenario](page);
+  await { use, edit, absent, install, type, first }[given.scenario](page);
   if (elsewhere.size > 0) throw new Error(`asked other hosts: ${[...elsewhere]}`);
 } catch (error) {
   await page.screenshot({ path: `${given.folder}/failed.png` });

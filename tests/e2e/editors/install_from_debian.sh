@@ -45,5 +45,4 @@ libraries=$(dirname "$(find "$root/usr/lib" -name 'libc.so.6' | head -n 1)")
 loader=$(find "$libraries" -maxdepth 1 -name 'ld-linux*.so.*' | head -n 1)
 "$loader" --library-path "$libraries" "$root/usr/bin/patchelf" \
     --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$program"
-"$program" --version | head -n 1 >&2
 echo "$program"

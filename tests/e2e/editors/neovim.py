@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sessions import SERVER
+from terminal import Terminal
 
 HERE = Path(__file__).parent
 PLUGIN = HERE.parents[2] / "editors" / "nvim"
@@ -55,6 +56,17 @@ def environment(
         "INFILL_COMMAND": json.dumps(command),
         "INFILL_OPTIONS": json.dumps(options),
     }
+
+
+def in_terminal(program: str, folder: Path, text: str, **script: Any) -> Terminal:
+    """A Neovim with the plugin as a user sees it, its file `a.py`; `script` is the fake engine's."""
+    (folder / "a.py").write_text(text)
+    settings = {"model": json.dumps(script), "deadlineMs": 60_000}
+    given = environment(program, folder, [*SERVER, "--stdio"], settings)
+    terminal = Terminal(folder, [program, "-u", str(HERE / "init_plugin.lua"), "-n", "a.py"], given)
+    terminal.keys(":set laststatus=2 statusline=%f%=%{v:lua.require'infill'.status()}", "Enter")
+    terminal.wait("infill: fake on cpu", PATIENCE)
+    return terminal
 
 
 class Neovim:

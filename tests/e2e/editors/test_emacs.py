@@ -7,10 +7,13 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typist
 from neovim import SOURCE, install_from_debian
 from sessions import SERVER
+from terminal import Terminal
 
 from infill_lsp import usage
 
@@ -19,6 +22,9 @@ ANSWER = "total = a + b\n    return total"
 FILLED = SOURCE.replace("    \n", f"    {ANSWER}\n", 1)
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(600)]
+
+NOT_COMPILED = "(setq native-comp-enable-subr-trampolines nil native-comp-jit-compilation nil)\n"
+"""No compiler comes along."""
 
 LSP_MODE = """
 (load "lsp-mode-autoloads")
@@ -41,6 +47,17 @@ LSP_MODE = """
 (write-region nil nil "b.py")
 """
 
+TYPING = """
+(load "lsp-mode-autoloads")
+(require 'lsp-inline-completion)
+(setq lsp-auto-guess-root t lsp-enable-snippet nil inhibit-startup-screen t
+      lsp-diagnostics-provider :none lsp-headerline-breadcrumb-enable nil
+      lsp-idle-delay 0.05 lsp-inline-completion-idle-delay 0.05) ; within a pause
+(find-file "a.py")
+(electric-indent-local-mode -1)
+(lsp)
+"""
+
 EGLOT = """
 (require 'eglot)
 (setq eglot-sync-connect 30)
@@ -56,18 +73,18 @@ EGLOT = """
 """
 
 
-def configuration(package: str) -> str:
-    """The README's, with the fake server in place of ours, and a model that says what it shall."""
+def configuration(package: str, **script: Any) -> str:
+    """The README's, with the fake server in place of ours; `script` is its engine's."""
     blocks = re.findall(r"```elisp\n(.*?)```", README, flags=re.DOTALL)
     (block,) = (block for block in blocks if f"'{package}" in block.splitlines()[0])
     command = " ".join(json.dumps(word) for word in [*SERVER, "--stdio"])
-    model = json.dumps(json.dumps({"answer": ANSWER}))
+    model = json.dumps(json.dumps(script))
     assert '"infill-lsp"' in block
     return block.replace('"infill-lsp"', command).replace(":deadlineMs 800", f":model {model}")
 
 
-def run(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
-    """Emacs in `folder` with this script; what it printed."""
+def emacs(request: pytest.FixtureRequest, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The command and the environment of an Emacs whose home is `folder`."""
     where = request.config.cache.mkdir("emacs")
     program = install_from_debian(where, "forky", "emacs-nox", "emacs-nox", "elpa-lsp-mode")
     root = Path(program).parents[1]
@@ -76,30 +93,36 @@ def run(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
     packages = (root / "share" / "emacs" / "site-lisp" / "elpa-src").glob("*")
     folders = [*packages, lisp, *(path for path in lisp.glob("**/") if path != lisp)]
     (image,) = (root / "libexec").glob("**/*.pdmp")
+    command = [program, f"--dump-file={image}", "-Q"]
+    environment = {
+        "HOME": str(folder),
+        "XDG_STATE_HOME": str(folder),
+        "EMACSLOADPATH": ":".join(map(str, folders)),
+        "EMACSDATA": str(version / "etc"),
+    }
+    return command, environment
+
+
+def run(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
+    """Emacs in `folder` with this script, in batch mode; what it printed."""
+    command, environment = emacs(request, folder)
     (folder / "a.py").write_text(SOURCE)
-    # No compiler came along.
-    (folder / "script.el").write_text(f"(setq native-comp-enable-subr-trampolines nil)\n{script}")
+    (folder / "script.el").write_text(NOT_COMPILED + script)
     done = subprocess.run(
-        [program, f"--dump-file={image}", "-Q", "--batch", "--load", "script.el"],
+        [*command, "--batch", "--load", "script.el"],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=120,
-        env={
-            **os.environ,
-            "HOME": str(folder),
-            "XDG_STATE_HOME": str(folder),
-            "EMACSLOADPATH": ":".join(map(str, folders)),
-            "EMACSDATA": str(version / "etc"),
-        },
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
 
 def test_lsp_mode_shows_and_accepts(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    shown = run(request, tmp_path, configuration("lsp-mode") + LSP_MODE)
+    shown = run(request, tmp_path, configuration("lsp-mode", answer=ANSWER) + LSP_MODE)
     assert "total" not in shown, "grey text is not in the buffer"
     assert (tmp_path / "b.py").read_text() == FILLED
     (day,) = usage.read(tmp_path / "infill-lsp" / "usage.sqlite3")
@@ -107,5 +130,24 @@ def test_lsp_mode_shows_and_accepts(request: pytest.FixtureRequest, tmp_path: Pa
 
 
 def test_eglot_completes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    run(request, tmp_path, configuration("eglot") + EGLOT)
+    run(request, tmp_path, configuration("eglot", answer=ANSWER) + EGLOT)
     assert (tmp_path / "b.py").read_text() == FILLED
+
+
+def cursor_right(screen: typist.Screen) -> typist.Screen:
+    """lsp-mode has the cursor on the last letter of the line, and not behind it, while grey text is shown."""
+    shows = bool(typist.MARK.search(screen.rows[screen.row])) and screen.column > 0
+    return screen._replace(column=screen.column + shows)
+
+
+def test_a_minute_of_ten_keys_a_second(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    command, environment = emacs(request, tmp_path)
+    script = NOT_COMPILED + configuration("lsp-mode", **typist.SCRIPT) + TYPING
+    (tmp_path / "script.el").write_text(script)
+    command = [*command, "-nw", "--load", "script.el"]
+    with Terminal(tmp_path, command, environment) as terminal:
+        terminal.wait("LSP[infill", 60)
+        typist.check([cursor_right(screen) for screen in terminal.type(typist.keys())])
+        terminal.keys("C-x", "C-s")
+        terminal.wait("Wrote")
+    assert (tmp_path / "a.py").read_text() == typist.TEXT + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -113,20 +112,3 @@ def test_without_a_model_the_reason_is_said_and_typing_goes_on(start: Any) -> No
     neovim.keys("ten keys<Tab>a second")
     neovim.wait(lambda report: report["lines"][1].endswith("a second"))
     assert neovim.report()["ghost"] == ""
-
-
-def test_a_minute_of_ten_keys_a_second(start: Any, version: str) -> None:
-    """The engine is slower than the keys. Nothing but the keys' letters gets into the text, and what is
-    shown fits; Neovim 0.12 itself shows an expired text until the next answer, against flicker."""
-    neovim = started(start, "a + b", steps=8, step_seconds=0.05)
-    typed = "result = compute(first, second) or " * 17
-    began = time.monotonic()
-    for count, letter in enumerate(typed, 1):
-        neovim.keys(letter)
-        if count % 10 == 0:
-            report = neovim.report()
-            assert ("    " + typed).startswith(report["lines"][1])
-            assert version == "0.12" or report["ghost"] in ("", "a + b", "a + b)")
-        time.sleep(max(0.0, began + count / 10 - time.monotonic()))
-    neovim.wait(lambda report: (report["lines"][1], report["ghost"]) == ("    " + typed, "a + b"))
-    neovim.quit()

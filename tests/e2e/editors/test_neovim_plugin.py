@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from neovim import Neovim, started, status
+from sessions import SERVER
 
 from infill_lsp import usage
 
@@ -49,6 +51,16 @@ def test_ghost_text_is_typed_through_and_accepted(start: Any, tmp_path: Path) ->
     assert accepted(neovim) == 1
     neovim.keys("!")  # the cursor is after what was accepted
     neovim.wait(lambda report: report["lines"][2] == "    return total!")
+    neovim.quit()
+
+
+def test_what_is_typed_while_the_model_loads_is_answered_when_it_has(start: Any) -> None:
+    model = json.dumps({"answer": ANSWER, "load_seconds": 3})
+    neovim = start([*SERVER, "--stdio"], {"model": model}, plugin=True)
+    neovim.wait(lambda report: report["attached"])
+    neovim.keys("jAt")
+    assert neovim.wait(lambda report: report["answered"] > 0)["ghost"] == ""
+    neovim.wait(lambda report: report["ghost"])
     neovim.quit()
 
 

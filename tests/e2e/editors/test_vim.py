@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typist
 from neovim import SOURCE, install_from_debian
 from sessions import SERVER
 from terminal import Terminal
@@ -21,13 +22,13 @@ pytestmark = [pytest.mark.editor, pytest.mark.timeout(300)]
 class Vim(Terminal):
     """Vim with the plugin and nothing else."""
 
-    def __init__(self, program: str, folder: Path, command: list[str]) -> None:
+    def __init__(self, program: str, folder: Path, text: str, **script: Any) -> None:
         self.file, self.journal = folder / "a.py", folder / "journal"
-        self.file.write_text(SOURCE)
-        settings = {"model": json.dumps({"answer": ANSWER, "journal": str(self.journal)})}
+        self.file.write_text(text)
+        settings = {"model": json.dumps({"journal": str(self.journal), **script})}
         (folder / "vimrc").write_text(
             f"set nocompatible encoding=utf-8 nomore noswapfile viminfo=\nfiletype on\n"
-            f"set runtimepath^={PLUGIN}\nlet g:infill_command = {json.dumps(command)}\n"
+            f"set runtimepath^={PLUGIN}\nlet g:infill_command = {json.dumps([*SERVER, '--stdio'])}\n"
             f"let g:infill_settings = {json.dumps(settings)}\n"
         )
         (runtime,) = (Path(program).parents[1] / "share" / "vim").glob("vim9*")
@@ -42,14 +43,15 @@ class Vim(Terminal):
 
 
 @pytest.fixture
-def vim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vim]:
-    if shutil.which("tmux") is None:
-        pytest.skip("needs tmux")
+def program(request: pytest.FixtureRequest) -> str:
     folder = request.config.cache.mkdir("vim")
-    program = install_from_debian(folder, "trixie", "vim", "vim.basic")
-    vim = Vim(program, tmp_path, [*SERVER, "--stdio"])
-    yield vim
-    vim.close()
+    return install_from_debian(folder, "trixie", "vim", "vim.basic")
+
+
+@pytest.fixture
+def vim(program: str, tmp_path: Path) -> Iterator[Vim]:
+    with Vim(program, tmp_path, SOURCE, answer=ANSWER) as vim:
+        yield vim
 
 
 def open_body(vim: Vim) -> None:
@@ -100,3 +102,10 @@ def test_one_step_undoes_what_was_accepted(vim: Vim) -> None:
     vim.wait("    return total")
     vim.keys("Escape", "u")
     assert vim.read() == SOURCE
+
+
+def test_a_minute_of_ten_keys_a_second(program: str, tmp_path: Path) -> None:
+    with Vim(program, tmp_path, "", **typist.SCRIPT) as vim:
+        vim.keys("i")
+        typist.check(vim.type(typist.keys()))
+        assert vim.read() == typist.TEXT + "\n"

@@ -172,4 +172,9 @@ function M.trigger()
   ask(INVOKED)
 end
 
+--- As if something had been typed.
+function M.ask()
+  ask(AUTOMATIC)
+end
+
 return M

@@ -9,7 +9,7 @@ local M = {}
 local view
 
 ---@class infill.Options
----@field cmd? string[] the server's command
+---@field cmd? string[] the server's command; else `infill-lsp` of the PATH, or of ~/.infill-lsp
 ---@field settings? table the section `infill`, e.g. `{ deadlineMs = 800 }`
 ---@field keymaps? table<string, string|false>|false keys by function; false for none
 
@@ -17,7 +17,7 @@ local view
 function M.setup(options)
   options = options or {}
   view = require(vim.lsp.inline_completion and 'infill.builtin' or 'infill.ghost')
-  server.start(options.cmd or { 'infill-lsp' }, options.settings or {}, view)
+  server.start(options.cmd or server.command(), options.settings or {}, view)
   if options.keymaps ~= false then
     require('infill.keys').map(options.keymaps or {})
   end

@@ -2,10 +2,13 @@
 
 local M = {}
 
-local NAME = 'infill'
+M.NAME = 'infill'
 
 ---@type table<integer, { kind: string, message: string, busy: boolean }>
 local statuses = {}
+
+---@type table<integer, boolean> by client, whether its model has been loaded
+local ready = {}
 
 local CRASHES, CRASHES_MS = 4, 180000
 ---@type integer[] when the server ended by itself, in milliseconds
@@ -13,14 +16,23 @@ local crashes = {}
 ---@type fun() have a server for every open file
 local attach_all
 
+--- The command where none is given: the one on the PATH, or where the README has it installed.
+---@return string[]
+function M.command()
+  local own = ('~/.infill-lsp/%s/infill-lsp'):format(vim.fn.has('win32') == 1 and 'Scripts' or 'bin')
+  own = vim.fs.normalize(own)
+  local use_own = vim.fn.executable('infill-lsp') == 0 and vim.fn.executable(own) == 1
+  return { use_own and own or 'infill-lsp' }
+end
+
 --- Start the server for every file, one for each root.
 ---@param cmd string[]
 ---@param settings table
----@param shower { attach: fun(client: vim.lsp.Client, buffer: integer), capabilities?: table }
+---@param shower { attach: fun(client: vim.lsp.Client, buffer: integer), ask: fun(), capabilities?: table }
 function M.start(cmd, settings, shower)
   M.cmd = cmd
   local config = {
-    name = NAME,
+    name = M.NAME,
     cmd = cmd,
     settings = { infill = settings },
     init_options = { infill = settings },
@@ -34,15 +46,21 @@ function M.start(cmd, settings, shower)
     end,
     handlers = {
       didChangeStatus = function(_, status, context)
+        local loading = not ready[context.client_id]
+        ready[context.client_id] = not loading or not status.busy
         statuses[context.client_id] = status
         vim.cmd.redrawstatus({ bang = true })
+        -- What was typed while the model was loading was answered with nothing.
+        if loading and not status.busy and vim.startswith(vim.api.nvim_get_mode().mode, 'i') then
+          shower.ask()
+        end
       end,
       ['infill/refinement'] = function(...)
         require('infill.refinement').show(...)
       end,
     },
     on_exit = function(code, signal, client_id)
-      statuses[client_id] = nil
+      statuses[client_id], ready[client_id] = nil, nil
       if code ~= 0 or signal ~= 0 then
         vim.schedule(M._start_again)
       end
@@ -50,11 +68,11 @@ function M.start(cmd, settings, shower)
   }
   if vim.lsp.config then
     config.root_markers = { '.git' }
-    vim.lsp.config(NAME, config)
-    vim.lsp.enable(NAME)
+    vim.lsp.config(M.NAME, config)
+    vim.lsp.enable(M.NAME)
     attach_all = function()
-      vim.lsp.enable(NAME, false)
-      vim.lsp.enable(NAME)
+      vim.lsp.enable(M.NAME, false)
+      vim.lsp.enable(M.NAME)
     end
   else
     attach_all = M._start_by_hand(config)
@@ -102,7 +120,7 @@ end
 ---@param buffer? integer only the servers of this buffer
 ---@return vim.lsp.Client[]
 function M.clients(buffer)
-  return vim.lsp.get_clients({ name = NAME, bufnr = buffer })
+  return vim.lsp.get_clients({ name = M.NAME, bufnr = buffer })
 end
 
 --- Methods of a client took no `self` before 0.11.
