@@ -125,6 +125,7 @@ def Tab()
   setline(row, lines[0])
   append(row, lines[1 :])
   cursor(row + len(lines) - 1, end + 1)
+  Synchronize()  # before it is told, for the next suggestion is made ahead then
   var accepted = {command: item.command.command, arguments: item.command.arguments}
   ch_sendexpr(server, {method: 'workspace/executeCommand', params: accepted},
     {callback: (_, _) => 0})
