@@ -42,3 +42,11 @@ def test_an_answer_to_another_text_is_stale() -> None:
     assert typist.stale(screen(LINE[:-1], answered)), "taken back"
     assert typist.stale(screen(LINE, "(wei")), "letters that fit, of an answer that is not known"
     assert typist.stale(screen("        ", "", LINE + answered)), "left behind on another row"
+
+
+def test_indentation_counts_where_the_editor_does_not_put_it_right() -> None:
+    answered = answer("  ")  # of which two letters are spaces, too
+    late = screen(" " * 5, answered.lstrip())
+    assert typist.stale(late)
+    assert not typist.stale(late, indents=True)
+    assert typist.stale(screen(" " * 5, "otherwise"), indents=True)

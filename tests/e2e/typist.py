@@ -98,16 +98,20 @@ def grey(screen: Screen) -> str:
     return screen.rows[screen.row][screen.column :].rstrip()
 
 
-def stale(screen: Screen) -> bool:
+def stale(screen: Screen, indents: bool = False) -> bool:
     """Whether grey text is shown that does not go on from what stands before the cursor.
 
     It does, where it is what is left of an answer to the line, or to the line as it was before what
-    has been typed of the answer. Brackets may be closed behind it.
+    has been typed of the answer. Brackets may be closed behind it. indents: the editor puts indentation
+    right by itself, so that of an answer to a blank line does not count.
     """
     others = screen.rows[: screen.row] + screen.rows[screen.row + 1 :]
     if any(MARK.search(row) for row in others):
         return True
     line, shown = screen.rows[screen.row][: screen.column], grey(screen)
+    if indents and not line.strip():
+        possible = [answer(line[:at]).lstrip() for at in range(len(line) + 1)]
+        return bool(shown) and not shown.lstrip().startswith(tuple(possible))
     return bool(shown) and not any(
         line[at:] == answered[: len(line) - at] and shown.startswith(answered[len(line) - at :])
         for at in range(len(line) + 1)
@@ -116,8 +120,8 @@ def stale(screen: Screen) -> bool:
     )
 
 
-def check(screens: list[Screen]) -> None:
-    """Grey text came often, and never stayed where it does not belong."""
-    wrong = [screen for screen in screens if stale(screen)]
+def check(screens: list[Screen], indents: bool = False) -> None:
+    """Grey text came often, and never stayed where it does not belong. indents: see `stale`."""
+    wrong = [screen for screen in screens if stale(screen, indents)]
     assert not wrong, f"{len(wrong)} of {len(screens)} are stale, the first: {wrong[0]}"
     assert sum(bool(grey(screen)) for screen in screens) > 10, "hardly any grey text was shown"

@@ -148,12 +148,13 @@ async function type(page) {
     await (key === "\b" ? press(page, "Backspace") : page.keyboard.type(key));
     due += 1000 * pause;
     await sleep(Math.max(0, due - Date.now()));
-    screens.push(await shown(page));
+    let screen;
     const typed = async () => {
-      const { rows, row, column } = await shown(page);
-      return rows[row].slice(0, column) === line;
+      screen = await shown(page);
+      return screen.rows[screen.row].slice(0, screen.column) === line;
     };
     await until(`it hangs, or the line is not "${line}"`, typed, 5);
+    screens.push(screen); // the first that shows the key: on a busy machine a key is drawn late
   }
   writeFileSync(`${given.folder}/screens.json`, JSON.stringify(screens));
   await until("the file is not saved", async () => {

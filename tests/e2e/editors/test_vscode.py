@@ -91,7 +91,7 @@ def test_a_minute_of_ten_keys_a_second(code_server: CodeServer, server: Path) ->
         "type", script=typist.SCRIPT, server=server, keys=typist.keys(), settings=AS_TYPED
     )
     screens = json.loads((code_server.folder / "screens.json").read_text())
-    typist.check([typist.Screen(**screen) for screen in screens])
+    typist.check([typist.Screen(**screen) for screen in screens], indents=True)
     assert code_server.file.read_text() == typist.TEXT
 
 
