@@ -63,7 +63,7 @@ class Settings:
     """How many suggestions to make when asked for. An automatic request makes one."""
     cut_below_percent: int = field(default=0, metadata={"least": 0, "most": 99})
     """End a suggestion before the first token that the model gives less probability. 0: never."""
-    hide_below_percent: int = field(default=0, metadata={"least": 0, "most": 100})
+    hide_below_percent: int = field(default=40, metadata={"least": 0, "most": 100})
     """Show no automatic suggestion whose tokens the model gave less probability, on average."""
     multiline: Literal["auto", "never", "always"] = "auto"
     """Several lines at once: where they fit, nowhere, or wherever nothing follows on the line."""
