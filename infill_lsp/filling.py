@@ -20,6 +20,7 @@ from infill_lsp.completion import (
     Watcher,
     answer_of,
     context_for,
+    loaded,
     request_for,
     sees_after,
     unwatched,
@@ -115,7 +116,8 @@ async def fill_holes(
 ) -> Filling:
     """Fill holes as `find_holes` gives them.
 
-    together: one canvas for several holes; None: if the model looks at what follows a gap.
+    together: one canvas for several holes; None: if the model refines all positions at once. One that
+        writes from left to right does better with one hole after another (`infill-lsp eval holes`).
     deadline: seconds for each canvas; the best draft so far is then used.
     document: key under which a newer request displaces this one.
     on_canvas: called before each canvas with how many holes are done.
@@ -128,7 +130,9 @@ async def fill_holes(
         if hole.known is not None and run.improves(index, hole.known):
             run.keep(index, hole.known)
     asked = [index for index, hole in enumerate(holes) if hole.known is None]
-    together = sees_after(engine) if together is None else together
+    if together is None:
+        info = loaded(engine)
+        together = info is not None and info.sees_after and info.order == "any"
     waiting = run.canvases(asked) if together else [[index] for index in asked]
     while waiting:
         group = waiting.pop(0)

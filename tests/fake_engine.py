@@ -41,6 +41,7 @@ class FakeEngine:
         instead: str = "",
         sees_after: bool = True,
         weighs: bool = False,
+        order: str = "any",
         error: str | None = None,
         stop: Stop = Stop.STABLE,
         on_progress: Callable[[float, str], None] = lambda share, what: None,
@@ -59,6 +60,7 @@ class FakeEngine:
         self._jobs = queue.Queue()
         self._load = (load_seconds, load_error)
         self._instead, self._sees_after, self._weighs = instead, sees_after, weighs
+        self._order = order
         self._on_progress = on_progress
         threading.Thread(target=self._run, name="fake engine", daemon=True).start()
 
@@ -87,7 +89,7 @@ class FakeEngine:
                     "fake",
                     "cpu",
                     "none",
-                    "any",
+                    self._order,
                     self._sees_after,
                     self._weighs,
                     "Apache-2.0",

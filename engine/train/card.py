@@ -206,7 +206,8 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> str:
     parts: list[Sequence[object]] = []
     for score in scores:
         hidden = "what follows hidden" if score.get("without_suffix") else None
-        what = " ".join(filter(None, (score["suite"], score.get("split"), hidden)))
+        typing = "while typing" if score.get("automatic") else None
+        what = " ".join(filter(None, (score["suite"], score.get("split"), hidden, typing)))
         who = (what, score["model"])
         numbers = [_score(name, score.get(name)) for name in SCORES]
         rows.append((*who, score["cases"], *numbers, score["device"], score.get("commit")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
@@ -56,8 +57,11 @@ async def test_one_after_another_each_sees_the_ones_before() -> None:
     assert filling.asked == 2
 
 
-async def test_a_model_that_reads_from_left_to_right_is_asked_one_after_another() -> None:
-    engine = FakeEngine("1", sees_after=False)
+@pytest.mark.parametrize("model", [{"sees_after": False}, {"order": "left_to_right"}])
+async def test_a_model_that_does_not_refine_all_at_once_is_asked_one_after_another(
+    model: dict[str, Any],
+) -> None:
+    engine = FakeEngine("1", **model)
     await asyncio.wrap_future(engine.ready)
     text = "a = ...\nb = ...\n"
     snapshot = Document("file:///a.py", text, language_id="python").snapshot()
