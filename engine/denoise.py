@@ -101,18 +101,21 @@ def denoise(
 
     forward: called with rows [B, R], the positions whose logits are wanted: every free one, or for
         a left-to-right model the leftmost masked one of each variant (R = 1), and those behind it
-        that hold a guess. Its third argument is the last step's scaled logits [B, R, V] (uniform noise only, None in the first step).
+        that hold a guess. Its third argument is the last step's scaled logits [B, R, V] (uniform
+        noise only, None in the first step).
     generator: on the canvas's device. The same seed gives the same steps.
     bans: [V], added to the logits; `sampler.bans_for` makes them. Under absorbing noise they are
         needed, and must ban the mask id: a mask is not an answer.
     one_line: on the canvas's device; None: line breaks are as good as any other id.
-    guess: for a single variant of a left-to-right model: saves forwards and changes no answer.
+    guess: for one variant of a left-to-right model: saves forwards and changes no answer.
     predict: where the model has it, used in the place of `forward` under uniform noise.
-    max_steps: most forwards. A left-to-right model makes as many as it has slots, if that is more.
+    max_steps: most forwards. A left-to-right model makes at most as many as it has slots instead.
     Ends when every row is done or the forwards are used up, whichever comes first.
     """
     if variants < 1 or max_steps < 1:
         raise ValueError(f"needs at least 1 variant and 1 step, not {variants} and {max_steps}")
+    if guess is not None and variants > 1:
+        raise ValueError(f"guesses are for 1 variant, not {variants}")
     slots = canvas.slots.expand(variants, -1)  # [B, F]
 
     one_by_one = isinstance(sampling, MaskSampling) and sampling.order == "left_to_right"
@@ -125,8 +128,7 @@ def denoise(
         if bans is None or bans[sampling.mask_id] > -torch.inf:
             raise ValueError(f"the bans must ban the mask id, {sampling.mask_id}")
         if one_by_one:
-            alone = guess if variants == 1 else None
-            return _in_order(logits_at, canvas, slots, sampling, one_line, generator, alone)
+            return _in_order(logits_at, canvas, slots, sampling, one_line, generator, guess)
         return _absorbing(logits_at, canvas, slots, sampling, generator, max_steps)
     lines, banned = ban_lines(slots, sampling.vocab_size, bans, constraints, banned_lines)
     said = predict or _by_logits(logits_at)
@@ -158,10 +160,9 @@ def _in_order(
     for index in range(slots.shape[1]):
         rows = _leftmost_masked(state.settled, slots)
         ids = state.ids
-        if guess is not None and (guessed := _guessed(guess, state, int(rows[0, 0]), canvas)):
-            ids = ids.clone()
-            ids[0, rows[0, 0] : rows[0, 0] + len(guessed)] = ids.new_tensor(guessed)
+        if guess is not None and (guessed := _guessed(guess, state, int(rows), canvas)):
             rows = rows + torch.arange(len(guessed) + 1, device=rows.device)
+            ids = ids.scatter(1, rows[:, :-1], ids.new_tensor([guessed]))
         logits = logits_at(ids, rows, None)
         shown = ids.gather(1, rows)
         state = accept_in_order(state, logits, rows, shown, temperatures, generator)
@@ -207,9 +208,7 @@ def _absorbing(
             return
 
 
-def _masked(
-    canvas: Canvas, slots: Tensor, sampling: MaskSampling
-) -> tuple[MaskState, list[float]]:  # fmt: skip
+def _masked(canvas: Canvas, slots: Tensor, sampling: MaskSampling) -> tuple[MaskState, list[float]]:
     """Where absorbing noise starts, and each variant's temperature: the first one is greedy."""
     variants = slots.shape[0]
     anchored = (~canvas.free).repeat(variants, 1)
@@ -220,9 +219,8 @@ def _masked(
 
 
 def _step_of(index: int, state: MaskState, ids: Tensor) -> Step:
-    return Step(
-        index, ids, state.confidence, state.settled, nothing_masked(state.settled)
-    ).on_host()
+    done = nothing_masked(state.settled)
+    return Step(index, ids, state.confidence, state.settled, done).on_host()
 
 
 def _uniform(

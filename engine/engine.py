@@ -22,7 +22,7 @@ from torch import Tensor
 
 from engine.canvas import Canvas, build, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
-from engine.denoise import Predict, denoise
+from engine.denoise import Guess, Predict, denoise
 from engine.guessing import guesses
 from engine.length import best_length, candidate_lengths, length_score, slots
 from engine.models.base import Asked, DenoisingModel, PredictingModel
@@ -299,7 +299,7 @@ class Engine:
             constraints=constraints,
             one_line=self._one_line(run.request, canvas),
             max_steps=self._max_steps,
-            guess=guesses(run.request, run.read(variants[0]), self._tokenizer, self._spec),
+            guess=self._guess_for(run, variants),
             predict=self._predict_for(run),
         ):
             run.steps += 1
@@ -332,6 +332,12 @@ class Engine:
         run.forwards += 1
         run.ms["forward"] += (time.perf_counter() - began) * 1e3
         return logits
+
+    def _guess_for(self, run: Run, variants: list[Variant]) -> Guess | None:
+        """None for several variants, or a model that says many tokens at once by itself."""
+        if len(variants) > 1 or self._spec.order != "left_to_right":
+            return None
+        return guesses(run.request, run.read(variants[0]), self._tokenizer, self._spec)
 
     def _predict_for(self, run: Run) -> Predict | None:
         """The step of a model that samples too; None: it only gives logits."""

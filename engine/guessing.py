@@ -29,11 +29,9 @@ guess in four is right, after two nearly every other."""
 
 def guesses(
     request: InfillRequest, before: Sequence[int], tokenizer: Tokenizer, spec: ModelSpec
-) -> Callable[[Sequence[int], int], list[int]] | None:
+) -> Callable[[Sequence[int], int], list[int]]:
     """For `denoise`, over a canvas that goes on from the ids `before` and has the last of them as its
-    first. None for a model that says many tokens at once by itself."""
-    if spec.order != "left_to_right":
-        return None
+    first."""
     never = [*spec.forbidden_ids, *spec.eos_ids]
     never += [id_ for id_ in (spec.mask_id, spec.delete_id) if id_ is not None]
     if any(map(request.one_line, range(len(request.between) + 1))):

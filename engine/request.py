@@ -80,7 +80,6 @@ class InfillRequest:
     """What would be shown of a fill, None: nothing. Where it is given, and the model weighs, several
     fills of one gap are ordered by how well that goes with the text after the gap. Called like
     `is_complete`."""
-
     enough: int | None = None
     """Of the variants, how many will be shown: where they are weighed, one that falls far behind so many
     finished ones is given up, and not answered. None: all are made to their end."""

@@ -44,12 +44,12 @@ async def mended(
     The fill as it was, where no answer is better, or where the model does not see what follows: it
     would only say the same again.
     """
-    if not context.sees_after:
+    if not context.sees_after or context.in_comment or context.in_string:
         return text
     candidate = text
     for rounds_left in range(ROUNDS, -1, -1):
         shown = shaped(candidate, context)
-        span = _error(shown, context)
+        span = shown and error_span(context.language, context.prefix, shown, context.suffix)
         if shown and not span:
             return candidate
         left = until - time.perf_counter()
@@ -79,9 +79,3 @@ async def mended(
 def _parsing(head: str, tail: str, context: Context) -> Callable[[str], str | None]:
     """Of texts between two parts of a fill, those with which it parses (`InfillRequest.shown`)."""
     return lambda text: text if parses(head + text + tail, context) else None
-
-
-def _error(shown: str | None, context: Context) -> tuple[int, int] | None:
-    if not shown or context.in_comment or context.in_string:
-        return None
-    return error_span(context.language, context.prefix, shown, context.suffix)

@@ -44,7 +44,7 @@ def known_models() -> tuple[KnownModel, ...]:
     return (
         KnownModel(
             name="bundled",
-            title="SmolLM2-135M-Instruct, trained to infill for an hour on a CPU",
+            title="SmolLM2-135M-Instruct, trained to infill on a CPU",
             licence="Apache-2.0",
             parameters=134_515_008,
             download_bytes=0,
