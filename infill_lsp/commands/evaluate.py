@@ -11,20 +11,19 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 import engine
 from engine import EngineConfig
 from infill_lsp.commands import CommandError
-from infill_lsp.commands.provenance import commit, versions
+from infill_lsp.commands.provenance import commit, eval_command, versions
 from infill_lsp.evaluation import fillers, heldout, humaneval, peers, report, suffix_pairs
 from infill_lsp.evaluation.answers_file import AnswersFile
 from infill_lsp.evaluation.case import Case, EvaluationError, Filler, Outcome, sampled
@@ -33,6 +32,8 @@ from infill_lsp.evaluation.sandbox import Sandbox
 
 HUMANEVAL, HELDOUT, PAIRS = "humaneval-infilling", "heldout", "suffix-pairs"
 BASELINES = ("gold", "empty", "ceiling")
+T = TypeVar("T")
+
 BATCH = 16
 """Cases between two writes of the answers file: programs do not run while fills are timed."""
 
@@ -152,6 +153,12 @@ def naming_problems() -> Iterator[None]:
         yield
     except EvaluationError as error:
         raise CommandError(str(error)) from error
+
+
+def watched(files: Sequence[T]) -> Iterable[T]:
+    """The files, with a bar on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    return track(files, "files", console=console, disable=not console.is_terminal)
 
 
 def show(
@@ -275,12 +282,7 @@ def _command(suite: Suite, config: EngineConfig, seed: int, deadline: int | None
         "--threads": config.threads,
         "--seed": seed,
         "--deadline": deadline,
+        "--without-suffix": suite.without_suffix,
+        "--automatic": suite.automatic,
     }
-    words = [
-        word for name, value in options.items() if value is not None for word in (name, str(value))
-    ]
-    if suite.without_suffix:
-        words.append("--without-suffix")
-    if suite.automatic:
-        words.append("--automatic")
-    return shlex.join(["infill-lsp", "eval", suite.name, *words])
+    return eval_command(suite.name, options)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from rich.table import Table
 from engine import EngineConfig
 from engine.train.surprise import Reader
 from infill_lsp.commands.evaluate import naming_problems
-from infill_lsp.commands.provenance import commit, versions
+from infill_lsp.commands.provenance import commit, eval_command, versions
 from infill_lsp.evaluation import heldout
 from infill_lsp.evaluation.context_worth import CONDITIONS, Gap, Reading, drawn, reading, summary
 
@@ -46,9 +45,9 @@ def run(
     rows = summary(readings, seed)
     if not as_json:
         Console(highlight=False).print(table(rows))
-    command = ["infill-lsp", "eval", "context", "--data", str(data), "--limit", str(limit)]
+    options = {"--data": data, "--limit": limit, "--model": config.model, "--seed": seed}
     document = {
-        "command": shlex.join([*command, "--model", config.model, "--seed", str(seed)]),
+        "command": eval_command("context", options),
         "commit": commit(),
         "suite": "context",
         "model": reader.info.model,

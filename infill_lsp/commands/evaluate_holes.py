@@ -8,26 +8,24 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 import engine
 from engine import EngineConfig, InfillEngine
-from infill_lsp.commands.evaluate import naming_problems
-from infill_lsp.commands.provenance import commit, versions
+from infill_lsp.commands.evaluate import naming_problems, watched
+from infill_lsp.commands.provenance import commit, eval_command, versions
 from infill_lsp.documents import Document
 from infill_lsp.edits import applied
 from infill_lsp.evaluation import heldout
 from infill_lsp.evaluation.holes import HolesCase, Verdict, cases, judge
-from infill_lsp.evaluation.scores import interval, mean, quantile
+from infill_lsp.evaluation.scores import interval, mean, quantile, rounded
 from infill_lsp.filling import fill_holes
 from infill_lsp.holes import Hole
 from infill_lsp.settings import Settings
@@ -61,7 +59,7 @@ def run(
         info = loaded.ready.result()
         with asyncio.Runner() as runner:
             results: dict[str, list[_Result]] = {way: [] for way in WAYS}
-            for index, case in enumerate(_watched(chosen)):
+            for index, case in enumerate(watched(chosen)):
                 # In turn each way is the first, which pays for the prompt that both share.
                 for way in (list(WAYS), list(WAYS)[::-1])[index % 2]:
                     fill = _fill(loaded, case, WAYS[way], seed, deadline)
@@ -112,12 +110,6 @@ async def _fill(
     return _Result(verdict, len(filling.edits), filling.forwards, ms)
 
 
-def _watched(chosen: Sequence[HolesCase]) -> Iterable[HolesCase]:
-    """The cases, with a bar on standard error where that is a terminal."""
-    console = Console(stderr=True)
-    return track(chosen, "files", console=console, disable=not console.is_terminal)
-
-
 def _summary(
     chosen: Sequence[HolesCase], results: Sequence[_Result], seed: int
 ) -> dict[str, object]:
@@ -125,15 +117,15 @@ def _summary(
     parses = [float(result.verdict.parses) for result in results]
     agree = [float(result.verdict.names_agree) for result in results]
     return {
-        "parses": _rounded(mean(parses)),
+        "parses": rounded(mean(parses)),
         "parses_interval": _interval(parses, seed),
-        "names_agree": _rounded(mean(agree)),
+        "names_agree": rounded(mean(agree)),
         "names_agree_interval": _interval(agree, seed),
-        "exact": _rounded(mean([result.verdict.exact for result in results])),
-        "filled": _rounded(sum(result.filled for result in results) / holes),
-        "forwards": _rounded(mean([result.forwards for result in results]), 2),
-        "ms_p50": _rounded(quantile([result.ms for result in results], 0.5), 1),
-        "ms_p95": _rounded(quantile([result.ms for result in results], 0.95), 1),
+        "exact": rounded(mean([result.verdict.exact for result in results])),
+        "filled": rounded(sum(result.filled for result in results) / holes),
+        "forwards": rounded(mean([result.forwards for result in results]), 2),
+        "ms_p50": rounded(quantile([result.ms for result in results], 0.5), 1),
+        "ms_p95": rounded(quantile([result.ms for result in results], 0.95), 1),
     }
 
 
@@ -145,7 +137,7 @@ def _difference(
     found: dict[str, object] = {}
     for name in ("parses", "names_agree"):
         gains = [float(getattr(a.verdict, name)) - getattr(b.verdict, name) for a, b in pairs]
-        found[name] = _rounded(mean(gains))
+        found[name] = rounded(mean(gains))
         found[f"{name}_interval"] = _interval(gains, seed)
     return found
 
@@ -153,10 +145,6 @@ def _difference(
 def _interval(values: Sequence[float], seed: int) -> list[float] | None:
     bounds = interval({str(index): [value] for index, value in enumerate(values)}, seed)
     return None if bounds is None else [round(bound, 4) for bound in bounds]
-
-
-def _rounded(value: float | None, digits: int = 4) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def _table(document: dict[str, Any]) -> Table:
@@ -192,5 +180,4 @@ def _command(
         "--seed": seed,
         "--deadline": deadline,
     }
-    given = [(name, str(value)) for name, value in options.items() if value is not None]
-    return shlex.join(["infill-lsp", "eval", "holes", *(word for pair in given for word in pair)])
+    return eval_command("holes", options)

@@ -8,23 +8,21 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 import engine
 from engine import EngineConfig, InfillEngine
-from infill_lsp.commands.evaluate import naming_problems
-from infill_lsp.commands.provenance import commit, versions
+from infill_lsp.commands.evaluate import naming_problems, watched
+from infill_lsp.commands.provenance import commit, eval_command, versions
 from infill_lsp.completer import Completer
 from infill_lsp.evaluation.keystrokes import Request, Source, Trace, sources, type_file
-from infill_lsp.evaluation.scores import quantile, ratio, ratio_interval
+from infill_lsp.evaluation.scores import quantile, ratio, ratio_interval, rounded
 from infill_lsp.settings import Settings
 
 FILES = 20
@@ -97,7 +95,7 @@ def summary(traces: Sequence[Trace], seed: int) -> dict[str, Any]:
     for name, count in SHARES.items():
         groups = {str(index): [count(trace)] for index, trace in enumerate(traces)}
         bounds = ratio_interval(groups, seed)
-        shares[name] = _rounded(ratio(groups), 4)
+        shares[name] = rounded(ratio(groups), 4)
         shares[f"{name}_interval"] = bounds and [round(bound, 4) for bound in bounds]
     return {
         "files": len(traces),
@@ -155,13 +153,7 @@ async def _type_all(
 ) -> list[Trace]:
     completer = Completer()
     completer.engine, completer.settings = loaded, settings
-    return [await type_file(completer, source, seed) for source in _watched(chosen)]
-
-
-def _watched(chosen: Sequence[Source]) -> Iterable[Source]:
-    """The files, with a bar on standard error where that is a terminal."""
-    console = Console(stderr=True)
-    return track(chosen, "files", console=console, disable=not console.is_terminal)
+    return [await type_file(completer, source, seed) for source in watched(chosen)]
 
 
 def _quiet(trace: Trace) -> int:
@@ -173,13 +165,9 @@ def _quantiles(requests: Sequence[Request], stage: str) -> dict[str, float | int
     values = [each.ms[stage] for each in requests if stage in each.ms]
     return {
         "times": len(values),
-        "p50": _rounded(quantile(values, 0.5), 2),
-        "p95": _rounded(quantile(values, 0.95), 2),
+        "p50": rounded(quantile(values, 0.5), 2),
+        "p95": rounded(quantile(values, 0.95), 2),
     }
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def _command(
@@ -201,5 +189,4 @@ def _command(
         "--seed": seed,
         "--deadline": deadline,
     }
-    given = [(name, str(value)) for name, value in options.items() if value is not None]
-    return shlex.join(["infill-lsp", "eval", "typing", *(word for pair in given for word in pair)])
+    return eval_command("typing", options)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -19,3 +21,13 @@ def commit() -> str | None:
 def versions(*packages: str) -> dict[str, str]:
     """Each package's installed version."""
     return {name: importlib.metadata.version(name) for name in packages}
+
+
+def eval_command(suite: str, options: Mapping[str, object]) -> str:
+    """What to type to get the same numbers. options: by name; True for one that stands alone, and
+    None or False for one that was not given."""
+    words: list[str] = []
+    for name, value in options.items():
+        if value is not None and value is not False:
+            words += [name] if value is True else [name, str(value)]
+    return shlex.join(["infill-lsp", "eval", suite, *words])

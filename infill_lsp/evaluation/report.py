@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.table import Table
 
 from infill_lsp.evaluation.case import Outcome
-from infill_lsp.evaluation.scores import interval, mean, quantile
+from infill_lsp.evaluation.scores import interval, mean, quantile, rounded
 
 Numbers = dict[str, object]
 Summary = Callable[[Sequence[Outcome], int], Numbers]
@@ -56,16 +56,16 @@ def summary(outcomes: Sequence[Outcome], seed: int) -> Numbers:
         "pass_at_1": _share(map(_passed, outcomes)) if ran else None,
         "interval": None if bounds is None else [round(bound, 4) for bound in bounds],
         "exact": _share(map(_exact, outcomes)),
-        "edit_similarity": _rounded(mean([each.edit_similarity for each in outcomes])),
+        "edit_similarity": rounded(mean([each.edit_similarity for each in outcomes])),
         "parses": _share(each.parses for each in shown),
         "first_run": _share(each.first_run for each in shown),
         "shown": _share(each.shown for each in outcomes),
-        "forwards": _rounded(mean([each.forwards for each in outcomes]), 2),
-        "tokens_per_forward": _rounded(sum(each.tokens for each in shown) / forwards, 3)
+        "forwards": rounded(mean([each.forwards for each in outcomes]), 2),
+        "tokens_per_forward": rounded(sum(each.tokens for each in shown) / forwards, 3)
         if forwards
         else None,
-        "ms_p50": _rounded(quantile(times, 0.5), 1),
-        "ms_p95": _rounded(quantile(times, 0.95), 1),
+        "ms_p50": rounded(quantile(times, 0.5), 1),
+        "ms_p95": rounded(quantile(times, 0.95), 1),
     }
 
 
@@ -83,7 +83,7 @@ def summary_of_pairs(outcomes: Sequence[Outcome], seed: int) -> Numbers:
     return {
         **summary(outcomes, seed),
         "cases": len(pairs),
-        "pass_at_1": _rounded(mean([passed for (passed,) in both.values()])),
+        "pass_at_1": rounded(mean([passed for (passed,) in both.values()])),
         "interval": None if bounds is None else [round(bound, 4) for bound in bounds],
         "fits": _share(map(_passed, outcomes)),
         "differ": _share(map(_differ, pairs.values())),
@@ -157,8 +157,4 @@ def _differ(pair: Sequence[Outcome]) -> bool:
 
 
 def _share(values: Iterable[bool]) -> float | None:
-    return _rounded(mean(list(values)))
-
-
-def _rounded(value: float | None, digits: int = 4) -> float | None:
-    return None if value is None else round(value, digits)
+    return rounded(mean(list(values)))

@@ -173,3 +173,8 @@ def change_interval(groups: Pairs, seed: int) -> tuple[float, float] | None:
     """Where `change` lies with 95 %."""
     bounds = ratio_interval(groups, seed)
     return None if bounds is None else (bounds[0] - 1, bounds[1] - 1)
+
+
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    """For a results file."""
+    return None if value is None else round(value, digits)

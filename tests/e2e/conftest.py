@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,7 +22,27 @@ from pytest_lsp import make_test_lsp_client
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sessions import SECONDS, Connect, Session, capabilities, client_info, listening, running
+from sessions import (
+    SECONDS,
+    Connect,
+    Session,
+    capabilities,
+    client_info,
+    listening,
+    running,
+    shared_servers,
+)
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder for this test, its path short enough for a socket; empty of servers after."""
+    folder = Path(tempfile.mkdtemp(prefix="infill-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield folder
+    for server in shared_servers(folder):
+        server.kill()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

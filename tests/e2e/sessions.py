@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from lsprotocol import types
 from lsprotocol.converters import get_converter
 from pytest_lsp import LanguageClient
@@ -192,3 +193,13 @@ async def running(
             await client.shutdown_session()
     finally:
         await client.stop()
+
+
+def shared_servers(runtime: Path) -> list[psutil.Process]:
+    """The shared servers that listen in this folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if "--shared" in line and line[-1].startswith(str(runtime)):
+            found.append(process)
+    return found

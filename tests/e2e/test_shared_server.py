@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import psutil
 import pytest
 from pipe import Pipe
 from serve_fake import LINGER
-from sessions import SECONDS, SERVER, inline_params
+from sessions import SECONDS, SERVER, inline_params, shared_servers
 
 from infill_lsp import relay, rendezvous
 from infill_lsp.commands import serve
@@ -27,26 +25,7 @@ RELAY = (*SERVER, "--relay")
 REAL = (sys.executable, "-m", "infill_lsp.cli")
 URI = "file:///folder/a.py"
 
-
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A runtime folder for this test, its path short enough for a socket; empty of servers after."""
-    folder = Path(tempfile.mkdtemp(prefix="infill-"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    yield folder
-    for server in servers(folder):
-        server.kill()
-    shutil.rmtree(folder)
-
-
-def servers(runtime: Path) -> list[psutil.Process]:
-    """The shared servers that listen in this folder."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = process.info["cmdline"] or []
-        if "--shared" in line and line[-1].startswith(str(runtime)):
-            found.append(process)
-    return found
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def until(condition: Callable[[], Any], seconds: float = SECONDS) -> None:
@@ -96,11 +75,11 @@ def test_two_windows_share_a_model_and_not_their_settings(runtime: Path, tmp_pat
     script = {"answer": "1", "journal": str(journal)}
     first = window(script=script)
     second = window(script=script, automatic=False)
-    assert len(servers(runtime)) == 1
+    assert len(shared_servers(runtime)) == 1
     assert (suggest(first), suggest(second)) == (["1"], [])
     third = window(script={"answer": "another model"})
     assert suggest(third) == ["another model"]
-    assert len(servers(runtime)) == 1
+    assert len(shared_servers(runtime)) == 1
     assert [leave(pipe) for pipe in (first, second, third)] == [(0, "")] * 3
 
 
@@ -110,8 +89,8 @@ def test_the_server_goes_a_while_after_the_last_window(runtime: Path) -> None:
     time.sleep(1.5 * LINGER)
     assert suggest(stays) == ["pass"], "not while there is a window"
     leave(stays)
-    assert servers(runtime), "an editor that is restarted finds it warm"
-    until(lambda: not servers(runtime))
+    assert shared_servers(runtime), "an editor that is restarted finds it warm"
+    until(lambda: not shared_servers(runtime))
     assert not list(runtime.glob("**/*.sock"))
     again = window()
     assert suggest(again) == ["pass"]
@@ -121,7 +100,7 @@ def test_the_server_goes_a_while_after_the_last_window(runtime: Path) -> None:
 def test_the_server_is_no_window_s_child(runtime: Path) -> None:
     """VS Code ends a server that is slow to stop together with all its descendants."""
     pipe = window()
-    (server,) = servers(runtime)
+    (server,) = shared_servers(runtime)
     assert psutil.Process(pipe.process.pid) not in server.parents()
     assert not psutil.Process(pipe.process.pid).children()
     leave(pipe)
@@ -135,7 +114,7 @@ def test_windows_that_open_at_once_start_one_server(runtime: Path) -> None:
     for thread in threads:
         thread.join(3 * SECONDS)
     assert len(windows) == 3
-    assert len(servers(runtime)) == 1
+    assert len(shared_servers(runtime)) == 1
     assert [leave(pipe) for pipe in windows] == [(0, "")] * 3
 
 
@@ -169,7 +148,7 @@ def test_a_window_that_reads_nothing_harms_no_other(runtime: Path) -> None:
 def test_a_server_that_is_killed(runtime: Path) -> None:
     """Windows end, which makes editors start them again; what it left behind is in nobody's way."""
     first, second = window(), window()
-    (server,) = servers(runtime)
+    (server,) = shared_servers(runtime)
     server.send_signal(signal.SIGKILL)
     for pipe in (first, second):
         assert pipe.process.wait(SECONDS) == 1
@@ -182,7 +161,7 @@ def test_a_server_that_is_killed(runtime: Path) -> None:
 
 def test_another_version_has_its_own_server(runtime: Path) -> None:
     old, new = window(), window((*RELAY, "--version-of", "tomorrow"))
-    assert len(servers(runtime)) == 2
+    assert len(shared_servers(runtime)) == 2
     assert (suggest(old), suggest(new)) == (["pass"], ["pass"])
     leave(old)
     leave(new)
@@ -205,7 +184,7 @@ def test_an_end_without_a_good_bye(runtime: Path, said: list[dict[str, Any]]) ->
     pipe = window()
     pipe.send(*said)
     assert pipe.end()[0] == 1
-    assert len(servers(runtime)) == 1
+    assert len(shared_servers(runtime)) == 1
 
 
 def test_only_this_user_may_connect(runtime: Path) -> None:
@@ -278,7 +257,7 @@ def test_the_second_window_adds_at_most_100_mb(runtime: Path) -> None:
     server's grows."""
     first = window(REAL)
     assert isinstance(suggest(first), list)
-    (server,) = servers(runtime)
+    (server,) = shared_servers(runtime)
     before = server.memory_full_info().uss
     second = window(REAL)
     assert isinstance(suggest(second), list)

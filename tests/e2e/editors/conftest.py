@@ -6,12 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,24 +18,6 @@ from code_server import CodeServer
 from neovim import HERE, Neovim, install
 
 Start = Callable[..., Neovim]
-
-
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A runtime folder for this test's shared servers, its path short enough for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="infill-"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    yield folder
-    for server in shared_servers(folder):
-        server.kill()
-    shutil.rmtree(folder)
-
-
-def shared_servers(runtime: Path) -> list[psutil.Process]:
-    """The shared servers that listen in this folder."""
-    processes = psutil.process_iter(["cmdline"])
-    lines = [(process, process.info["cmdline"] or [""]) for process in processes]
-    return [process for process, line in lines if line[-1].startswith(str(runtime))]
 
 
 @pytest.fixture

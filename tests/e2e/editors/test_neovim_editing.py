@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import shared_servers
 from neovim import SOURCE, Neovim, started, status
+from sessions import shared_servers
 
 HOLES = "def add(a, b):\n    ...\n\n\ndef sub(a, b):\n    ...\n\n\nprint(add(1, 2))\n"
 VARIANTS = ["return a + b", "total = a + b\n    return total", "return 1"]
