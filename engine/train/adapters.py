@@ -67,22 +67,35 @@ class AdaptedEmbedding(nn.Module):
 
 def adapt(model: BlockLlama, rank: int, known: Adapters) -> None:
     """Freeze `model` in place but for its norms, the rows of ids with a role, and adapters of `rank`
-    on every linear: those of `known` where they have that rank, else new ones that change nothing."""
+    on every linear: those of `known`, and beside them, up to `rank`, new ones that change nothing.
+    EngineError where `known` has a higher rank."""
     generator = torch.Generator().manual_seed(0)
     for name, module in list(model.named_modules()):
         if not isinstance(module, nn.Linear):
             continue
-        rows, columns = module.weight.shape
-        pair = known.get(name)
-        if pair is None or pair[0].shape[0] != rank:
-            a = torch.randn(rank, columns, generator=generator) * columns**-0.5
-            pair = a, torch.zeros(rank, rows)
-        a, b = (each.to(module.weight.device) for each in pair)
-        model.set_submodule(name, AdaptedLinear(module.weight, a, b))
+        a, b = _widened(known.get(name), rank, module.weight.shape, generator)
+        device = module.weight.device
+        model.set_submodule(name, AdaptedLinear(module.weight, a.to(device), b.to(device)))
     spec = model.spec
     roles = (spec.mask_id, spec.delete_id, spec.separator_id, spec.path_id)
     ids = torch.tensor([id_ for id_ in roles if id_ is not None], device=model.device)
     model.set_submodule("embedding", AdaptedEmbedding(model.embedding, ids))
+
+
+def _widened(
+    pair: tuple[Tensor, Tensor] | None, rank: int, shape: torch.Size, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A [rank, K] and B [rank, N] of a linear of `shape` [N, K], whose first rows are `pair`'s."""
+    rows, columns = shape
+    a, b = pair or (torch.empty(0, columns), torch.empty(0, rows))
+    missing = rank - a.shape[0]
+    if missing < 0:
+        raise EngineError(
+            f"The model has adapters of rank {a.shape[0]}, which cannot become {rank}. "
+            f"Train it with adapter_rank={a.shape[0]} or more."
+        )
+    new = torch.randn(missing, columns, generator=generator) * columns**-0.5
+    return torch.cat([a, new]), torch.cat([b, torch.zeros(missing, rows)])
 
 
 def stored_adapted(model: BlockLlama, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:

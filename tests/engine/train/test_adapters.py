@@ -128,6 +128,34 @@ def test_training_goes_on_from_the_files_adapters(
         assert torch.allclose(near, parameter, atol=0.02 * parameter.abs().max().item()), name
 
 
+def test_adapters_are_widened_and_say_what_they_said(
+    stored: Path, open_tokenizer: Callable[[], Tokenizer], tmp_path: Path
+) -> None:
+    export(learned(stored, open_tokenizer), stored, tmp_path / "out", linears="q4", card="")
+    known = read_adapters(tmp_path / "out")
+    wide = loaded(tmp_path / "out", adapted=False)
+    adapt(wide, RECIPE.adapter_rank + 3, known)
+    same = loaded(tmp_path / "out", adapted=False)
+    adapt(same, RECIPE.adapter_rank, known)
+    rows = torch.randn(5, 64, generator=torch.Generator().manual_seed(0))
+    for name in known:
+        wider, linear = wide.get_submodule(name), same.get_submodule(name)
+        assert isinstance(wider, AdaptedLinear)
+        assert wider.lora_a.shape[0] == RECIPE.adapter_rank + 3
+        assert wider.lora_a[RECIPE.adapter_rank :].abs().min() > 0
+        if rows.shape[1] == wider.lora_a.shape[1]:
+            assert torch.allclose(wider(rows), linear(rows), atol=1e-5), name
+
+
+def test_adapters_are_not_narrowed(
+    stored: Path, open_tokenizer: Callable[[], Tokenizer], tmp_path: Path
+) -> None:
+    export(learned(stored, open_tokenizer), stored, tmp_path / "out", linears="q4", card="")
+    model = loaded(tmp_path / "out", adapted=False)
+    with pytest.raises(EngineError, match=r"Train it with adapter_rank=\d+ or more"):
+        adapt(model, RECIPE.adapter_rank - 1, read_adapters(tmp_path / "out"))
+
+
 def test_a_run_with_adapters_is_resumed_to_the_bit(
     stored: Path, open_tokenizer: Callable[[], Tokenizer], tmp_path: Path
 ) -> None:
