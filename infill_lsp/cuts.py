@@ -22,6 +22,8 @@ _GOES_ON = re.compile(
     r"(?:[)\]}]|(?:and|case|catch|default|elif|else|elsif|ensure|except|finally|or|rescue|then|when"
     r"|while)\b)"
 )
+_ENDLESS = re.compile(r"\w*(\w)\1{31,}\Z")
+"""A word that goes on and on with one letter or digit."""
 _DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
 OPENERS = (":", "{", "(", "[")
 """How a line ends that opens a block, or a bracket over several lines."""
@@ -228,7 +230,8 @@ def repeats_above(text: str, context: Context) -> bool:
 
 
 def before_loop(text: str, context: Context) -> str:
-    """Cut at the second copy when lines, or the end of a line, come again and again."""
+    """Cut at the second copy when lines, or the end of a line, come again and again; before a word
+    that does not end."""
     first, *others = text.split("\n")
     whole = first if context.line_prefix.strip() else context.line_prefix + first
     lines = [whole, *others]
@@ -247,7 +250,8 @@ def before_loop(text: str, context: Context) -> str:
             while start and body[start - 1] == body[start - 1 + period]:
                 start -= 1
             return body[: start + period]
-    return text
+    endless = _ENDLESS.search(body)
+    return body[: endless.start()] if endless else text
 
 
 def _letters(text: str) -> int:

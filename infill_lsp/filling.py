@@ -28,11 +28,11 @@ from infill_lsp.completion import (
 from infill_lsp.context import Context
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.edits import Edit
+from infill_lsp.faults import errors
 from infill_lsp.holes import Hole
 from infill_lsp.postprocess import postprocess
 from infill_lsp.repair import mended
 from infill_lsp.settings import Settings
-from infill_lsp.syntax import errors
 
 CANVAS_CHARACTERS = 500
 """Characters that a canvas is expected to hold, its slots included: code has two to four in a

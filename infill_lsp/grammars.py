@@ -48,6 +48,8 @@ class Grammar:
     bodies: tuple[str, ...] = ()
     indented: bool = False
     """Blocks are made by indentation, not by brackets or words."""
+    suites: tuple[str, ...] = ()
+    """Blocks whose statements must begin in one column, which the grammar does not see to."""
     line_comment: str = ""
     delimiters: tuple[Delimited, ...] = ()
     """In the order in which they are tried."""
@@ -101,6 +103,7 @@ GRAMMARS: dict[str, Grammar] = {
         scopes=("class_definition", "function_definition"),
         bodies=("block",),
         indented=True,
+        suites=("module", "block"),
         line_comment="#",
         delimiters=(
             Delimited('"""', '"""', lines=True),

@@ -20,7 +20,7 @@ from infill_lsp.cuts import (
     scope_end,
     surroundings,
 )
-from infill_lsp.syntax import adds_errors, leaves_errors
+from infill_lsp.faults import adds_errors, leaves_errors, misfits
 
 Step = Callable[[str, Context], str | None]
 
@@ -158,16 +158,18 @@ def tidy(text: str, context: Context) -> str | None:
 
 
 def parseable(text: str, context: Context) -> str | None:
-    """Drop what adds syntax errors, unless a few lines less of it add none. What stands before more
-    of its line must leave none there: else it does not lead to it."""
+    """Drop what adds syntax errors or does not go with the statements around it, unless a few lines
+    less of it do. What stands before more of its line must leave no errors there: else it does not
+    lead to it."""
     if context.in_comment or context.in_string:
         return text
     head, wrong = text, leaves_errors if context.goes_on else adds_errors
     for _ in range(_TRIMMED):
-        if not wrong(context.language, context.prefix, head, context.suffix):
+        where = context.language, context.prefix, head, context.suffix
+        if not wrong(*where) and not misfits(*where):
             return head
-        head = head.rpartition("\n")[0].rstrip()
-        if not head:
+        head = before_following(head.rpartition("\n")[0].rstrip(), context)
+        if not head.strip():
             return None
     return None
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from engine import Draft, InfillRequest
 from infill_lsp.context import Context
+from infill_lsp.faults import error_span, leaves_errors, misfits
 from infill_lsp.postprocess import shaped
-from infill_lsp.syntax import error_span, leaves_errors
 
 ROUNDS = 2
 """How often one fill is mended, while there is time."""
@@ -30,8 +30,8 @@ def parses(text: str, context: Context) -> bool:
     """Whether the model's fill for a gap leaves nothing wrong. True where trees say little."""
     if context.in_comment or context.in_string:
         return True
-    shown = shaped(text, context) or ""
-    return not leaves_errors(context.language, context.prefix, shown, context.suffix)
+    where = context.language, context.prefix, shaped(text, context) or "", context.suffix
+    return not leaves_errors(*where) and not misfits(*where)
 
 
 async def mended(

@@ -1,4 +1,4 @@
-"""Questions to a syntax tree: where is this, what is imported, is it broken.
+"""Questions to a syntax tree: where is this, what is imported. (For what is wrong, see `faults`.)
 
 Pure functions of a tree, its text and its language's name. Offsets are offsets in the text (see
 `documents.Snapshot.tree_at`).
@@ -14,13 +14,12 @@ from functools import lru_cache
 from tree_sitter import Node, Tree
 
 from infill_lsp.documents import parse
-from infill_lsp.excerpt import LOOK, REACH, excerpt
+from infill_lsp.excerpt import LOOK, REACH
 from infill_lsp.grammars import GRAMMARS, Grammar
 
 HEADER = 200
 """Most characters of a scope's header."""
 
-_LEXEME = re.compile(r"\w+|[^\w\s]")
 _DEFINES = re.compile(
     r"^([ \t]*)((?:(?:export|default|async|pub|public|private|static|abstract|local)\s+)*"
     r"(class|def|enum|fn|func|function|impl|interface|module|namespace|struct|trait)\s+([\w.:]+))",
@@ -157,114 +156,6 @@ def imports_of_head(language: str, head: str) -> tuple[str, ...]:
     """`imports` of a big file's first lines, remembered while they stay the same."""
     tree = parse(language, head)
     return imports(tree, head, language) if tree else ()
-
-
-def errors(tree: Tree, start: int, end: int) -> int:
-    """How many ERROR and MISSING nodes touch [start, end]."""
-    return sum(1 for _ in _wrong_nodes(tree, start, end))
-
-
-def _wrong_nodes(tree: Tree, start: int, end: int) -> Iterator[Node]:
-    """The ERROR and MISSING nodes that touch [start, end]."""
-    waiting = [tree.root_node]
-    while waiting:
-        node = waiting.pop()
-        if node.end_byte < start or node.start_byte > end:
-            continue
-        if node.is_error or node.is_missing:
-            yield node
-        if node.has_error:
-            waiting.extend(node.children)
-
-
-def adds_errors(language: str, prefix: str, fill: str, suffix: str) -> bool:
-    """Whether `fill` between `prefix` and `suffix` leaves more errors near it than the empty gap has.
-    False where trees say little: where there is no grammar, and where lines that the gap does not
-    touch have errors too (macros, dialects)."""
-    found = _around(language, prefix, suffix)
-    if found is None:
-        return False
-    before, after = found
-    line = before.rfind("\n") + 1, len(before) + len(after.partition("\n")[0])
-    filled, _ = _error_counts(language, before + fill + after, *line)
-    if not filled:
-        return False
-    total, elsewhere = _error_counts(language, before + after, *line)
-    return not elsewhere and filled > total
-
-
-def leaves_errors(language: str, prefix: str, fill: str, suffix: str) -> bool:
-    """Whether there are errors in the lines that `fill` touches, or elsewhere more than around the
-    empty gap. False where there is no grammar."""
-    found = _around(language, prefix, suffix)
-    if found is None:
-        return False
-    before, after = found
-    start, rest = before.rfind("\n") + 1, len(after.partition("\n")[0])
-    total, elsewhere = _error_counts(
-        language, before + fill + after, start, len(before + fill) + rest
-    )
-    if total <= elsewhere:
-        _, unfilled = _error_counts(language, before + after, start, len(before) + rest)
-        return elsewhere > unfilled
-    return True
-
-
-def error_span(language: str, prefix: str, fill: str, suffix: str) -> tuple[int, int] | None:
-    """[start, end) of `fill`: whole words and marks, as few as hold all that does not parse in it.
-    None where it parses, and where an error reaches into lines that the gap does not touch."""
-    found = _around(language, prefix, suffix)
-    if found is None:
-        return None
-    before, after = found
-    gap, end = len(before), len(before) + len(fill)
-    line = before.rfind("\n") + 1, end + len(after.partition("\n")[0])
-    tree = parse(language, before + fill + after)
-    if tree is None:
-        return None
-    nodes = list(_wrong_nodes(tree, 0, len(before + fill + after)))
-    if any(node.start_byte < line[0] or node.end_byte > line[1] for node in nodes):
-        return None
-    wrong = [
-        (max(node.start_byte, gap) - gap, min(node.end_byte, end) - gap)
-        for node in nodes
-        if node.end_byte > gap and node.start_byte < end
-    ]
-    if not wrong:
-        return None
-    first, last = min(start for start, _ in wrong), max(stop for _, stop in wrong)
-    if first == last:  # something is missing here: what stands around it may be what is wrong
-        first = fill.rfind("\n", 0, first) + 1
-        last = fill.find("\n", last) % (len(fill) + 1)
-    touched = [
-        each for each in _LEXEME.finditer(fill) if each.end() > first and each.start() < last
-    ]
-    return (touched[0].start(), touched[-1].end()) if touched else None
-
-
-def _around(language: str, prefix: str, suffix: str) -> tuple[str, str] | None:
-    """What to parse before and after a gap; None where that would say little."""
-    if language not in GRAMMARS:
-        return None
-    near = prefix[-LOOK:]
-    text = near + suffix[:LOOK]
-    gap = len(near)
-    spans = excerpt(text, gap, closing_words=bool(GRAMMARS[language].block_end))
-    if spans is None:
-        return None
-    before = "".join(text[start : min(end, gap)] for start, end in spans if start <= gap)
-    after = "".join(text[max(start, gap) : end] for start, end in spans if end > gap)
-    return before, after
-
-
-@lru_cache(maxsize=16)
-def _error_counts(language: str, text: str, start: int, end: int) -> tuple[int, int]:
-    """Errors in all of the text, and those that do not touch [start, end]."""
-    tree = parse(language, text)
-    if tree is None:
-        return 0, 0
-    total = errors(tree, 0, len(text))
-    return total, total - errors(tree, start, end) if total else 0
 
 
 def _name(node: Node, text: str) -> str:

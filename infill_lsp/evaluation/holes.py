@@ -15,9 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from infill_lsp.corpus.documents import Document
-from infill_lsp.documents import parse
 from infill_lsp.evaluation.case import EvaluationError
-from infill_lsp.syntax import errors
+from infill_lsp.faults import syntax_errors
 
 FEWEST, MOST = 2, 5
 """Holes of a file."""
@@ -79,7 +78,7 @@ def cases(documents: Iterable[Document], *, seed: int, limit: int | None) -> lis
 
 def judge(case: HolesCase, filled: str, fills: Sequence[str | None]) -> Verdict:
     """filled: the whole file. fills: what stands in each hole; None where it was left open."""
-    broken = _errors(filled) > _errors(case.text)
+    broken = syntax_errors("python", filled) > syntax_errors("python", case.text)
     exact = [
         fill is not None and fill.rstrip() == case.text[start:end].rstrip()
         for fill, (start, end) in zip(fills, case.spans, strict=True)
@@ -144,11 +143,6 @@ def _candidates(
         )
         if FEWEST <= len(spans) <= MOST and spans[-1][1] - spans[0][0] <= SPREAD:
             yield spans
-
-
-def _errors(text: str) -> int:
-    tree = parse("python", text)
-    return 0 if tree is None else errors(tree, 0, len(text))
 
 
 def _complaints(text: str) -> set[tuple[str, str]] | None:

@@ -10,10 +10,8 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 
-from infill_lsp.documents import parse
 from infill_lsp.evaluation.case import Answer, Case, Outcome
-from infill_lsp.grammars import GRAMMARS
-from infill_lsp.syntax import errors
+from infill_lsp.faults import syntax_errors
 
 RESAMPLES = 1000
 _LEXEME = re.compile(r"\w+|[^\w\s]")
@@ -82,15 +80,11 @@ def distance(a: str, b: str) -> int:
 def parses(case: Case, text: str) -> bool:
     """Whether the file has no more syntax errors with `text` in the gap than with what stood there.
     True where there is no grammar."""
-    if case.language not in GRAMMARS:
-        return True
-    return _syntax_errors(case, text) <= _syntax_errors(case, case.middle)
 
+    def wrong(middle: str) -> int:
+        return syntax_errors(case.language, case.prefix + middle + case.suffix)
 
-def _syntax_errors(case: Case, text: str) -> int:
-    whole = case.prefix + text + case.suffix
-    tree = parse(case.language, whole)
-    return 0 if tree is None else errors(tree, 0, len(whole))
+    return wrong(text) <= wrong(case.middle)
 
 
 def first_run(text: str) -> tuple[str, ...]:

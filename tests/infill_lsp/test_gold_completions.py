@@ -13,9 +13,9 @@ from fake_engine import FakeEngine
 
 from infill_lsp.completion import fill
 from infill_lsp.documents import Document, parse
+from infill_lsp.faults import errors
 from infill_lsp.grammars import GRAMMARS
 from infill_lsp.settings import Settings
-from infill_lsp.syntax import errors
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "completions"
 CASES = {

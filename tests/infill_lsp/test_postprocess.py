@@ -269,7 +269,43 @@ CASES = (
         "foo(first);\nbar(second);",
     ),
     Case("within a line", "a.txt", "we ‸\n", "are very very very very very very", "are very"),
+    Case(
+        "a word without end",
+        "a.c",
+        "int a = 1;\n‸\n",
+        "int b = 2;\nint c = 0x4" + "0" * 40,
+        "int b = 2;",
+    ),
+    Case(
+        "forty zeros may be an address",
+        "a.js",
+        "‸\n",
+        "a = '0x" + "0" * 31,
+        "a = '0x" + "0" * 31 + "'",
+    ),
     Case("line above", "a.py", "total = total + 1\n‸\n", "total = total + 1", None),
+    Case(
+        "what is left when it is cut stands below",
+        "a.py",
+        "def f(a):\n    b = 1\n    ‸\n    for i in range(a):\n        g(i)\n",
+        "for i in range(a):\n        if i:",
+        None,
+    ),
+    # -- the statements around it
+    Case(
+        "a return before more of its block",
+        "a.py",
+        "def f(a):\n    ‸\n    return b\n",
+        "b = a\n    return a",
+        "b = a",
+    ),
+    Case(
+        "deeper lines follow that nothing opens",
+        "a.py",
+        "def f(a):\n    while a:\n‸            return 1\n",
+        "        a.pop()\n        if a[0]:\n",
+        "        a.pop()\n        if a[0]:\n",
+    ),
     # -- brackets and quotes
     Case(
         "its block is below",

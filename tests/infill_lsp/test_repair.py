@@ -13,8 +13,8 @@ from engine import Draft, Fill, InfillRequest, Stats, Stop
 from infill_lsp.completion import request_for
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document
+from infill_lsp.faults import error_span
 from infill_lsp.repair import ROUNDS, mended, parses
-from infill_lsp.syntax import error_span
 
 
 class Asked:

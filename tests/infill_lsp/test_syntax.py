@@ -1,4 +1,4 @@
-"""Scopes, strings, comments, imports and errors, on samples of every language and broken code."""
+"""Scopes, strings, comments and imports, on samples of every language and broken code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import pytest
 from infill_lsp.documents import Document
 from infill_lsp.grammars import language_for
 from infill_lsp.syntax import (
-    adds_errors,
-    errors,
     imports,
     imports_of_head,
     in_comment,
     in_string,
-    leaves_errors,
     scopes_at,
 )
 
@@ -152,45 +149,3 @@ def test_imports() -> None:
     assert of("sample.rs")[0] == "use std::collections::HashMap;"
     assert of("Sample.java")[0] == "package shop;"
     assert of("sample.json") == ()
-
-
-def test_errors_are_counted_where_they_are() -> None:
-    text = "x = = 1\n" + "y = 2\n" * 50
-    tree = Document("a.py", text).snapshot().tree_at(0)
-    assert tree is not None
-    assert errors(tree, 0, 8) == 1
-    assert errors(tree, 100, 200) == 0
-
-
-@pytest.mark.parametrize(
-    ("language", "prefix", "fill", "suffix", "fine"),
-    [
-        ("python", "x = [i ", "* 2", " for i in c]\n", True),
-        ("python", "x = [i ", "*", " for i in c]\n", False),  # the empty gap has none
-        ("python", "x = ", "1", "\ny = = 2\n", True),  # that one is not the fill's
-        ("python", "x = 1\n", "y = 2\n", "n y\nz = 3\n", False),  # it does not lead to what follows
-        ("python", "if x:\n    ", 'y = """', "\n    z = 1\nw = 2\n", False),
-        ("plain", "what ", "ever ) (", "", True),
-    ],
-)
-def test_what_leaves_errors(language: str, prefix: str, fill: str, suffix: str, fine: bool) -> None:
-    assert leaves_errors(language, prefix, fill, suffix) is not fine
-
-
-@pytest.mark.parametrize(
-    ("language", "prefix", "fill", "suffix", "fine"),
-    [
-        ("python", "def f():\n    ", "return 1", "\n", True),
-        ("python", "x = 1\n", "y = = 2", "\nz = 3\n", False),
-        ("python", "x = (1,\n", "2)", "\n", True),
-        ("javascript", "function f() {\n  ", "return 1;", "\n}\n", True),
-        ("javascript", "function f() {\n  ", "return 1;\n}", "\n}\n", False),
-        ("json", '{"a": ', "[1, 2]", "}\n", True),
-        ("json", '{"a": 1', " 2", "}\n", False),
-        ("plain", "what ", "ever ) (", "", True),
-    ],
-)
-def test_what_adds_errors(language: str, prefix: str, fill: str, suffix: str, fine: bool) -> None:
-    assert adds_errors(language, prefix, fill, suffix) is not fine
-    padding = {"python": "v = f(1)\n" * 3000, "javascript": "v = f(1);\n" * 3000}.get(language, "")
-    assert adds_errors(language, padding + prefix, fill, suffix + padding) is not fine

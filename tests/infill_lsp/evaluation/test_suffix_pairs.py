@@ -12,7 +12,7 @@ import pytest
 from infill_lsp.documents import parse
 from infill_lsp.evaluation.case import EvaluationError
 from infill_lsp.evaluation.suffix_pairs import FILE, Pair, Side, read
-from infill_lsp.syntax import errors
+from infill_lsp.faults import errors
 
 PAIRS = read(FILE)
 every_pair = pytest.mark.parametrize("pair", PAIRS, ids=[first.case.group for first, _ in PAIRS])
