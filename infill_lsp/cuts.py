@@ -22,8 +22,8 @@ _GOES_ON = re.compile(
     r"(?:[)\]}]|(?:and|case|catch|default|elif|else|elsif|ensure|except|finally|or|rescue|then|when"
     r"|while)\b)"
 )
-_ENDLESS = re.compile(r"\w*(\w)\1{31,}\Z")
-"""A word that goes on and on with one letter or digit."""
+_ENDLESS = re.compile(r"\w*(\w)\1{40,}\Z")
+"""A word that goes on and on with one letter or digit, for longer than an address of zeros."""
 _DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
 OPENERS = (":", "{", "(", "[")
 """How a line ends that opens a block, or a bracket over several lines."""
