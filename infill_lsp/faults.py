@@ -70,11 +70,13 @@ def leaves_errors(language: str, prefix: str, fill: str, suffix: str) -> bool:
     return True
 
 
-def misfits(language: str, prefix: str, fill: str, suffix: str) -> bool:
+def misfits(
+    language: str, prefix: str, fill: str, suffix: str, *, unfinished: bool = False
+) -> bool:
     """Whether `fill` does not go with what stands around it although it parses: an indentation that
-    the block before or after it does not have, a block left empty (but not by a single line, which
-    may be its first), statements that its own last one keeps from being reached. False where there
-    is no grammar, and where the fill has errors of its own."""
+    the block before or after it does not have, a block left empty, statements that its own last one
+    keeps from being reached. False where there is no grammar, and where the fill has errors of its
+    own. unfinished: a fill of one line may begin a block that somebody is to go on with."""
     found = _around(language, prefix, suffix)
     if found is None:
         return False
@@ -86,7 +88,7 @@ def misfits(language: str, prefix: str, fill: str, suffix: str) -> bool:
         return False
     row = GRAMMARS[language]
     last = len((before + fill).rstrip())
-    begun = "\n" not in fill.strip()
+    begun = unfinished and "\n" not in fill.strip()
     return (
         any(unreachable(tree, gap, end))
         or any(misplaced(tree, row, start, stop))

@@ -166,7 +166,7 @@ def parseable(text: str, context: Context) -> str | None:
     head, wrong = text, leaves_errors if context.goes_on else adds_errors
     for _ in range(_TRIMMED):
         where = context.language, context.prefix, head, context.suffix
-        if not wrong(*where) and not misfits(*where):
+        if not wrong(*where) and not misfits(*where, unfinished=True):
             return head
         head = before_following(head.rpartition("\n")[0].rstrip(), context)
         if not head.strip():

@@ -127,3 +127,10 @@ def test_python_is_wrong_where_python_says_so(text: str) -> None:
     except SyntaxError:
         fine = False
     assert (syntax_errors("python", text) == 0) is fine
+
+
+def test_a_single_line_may_begin_a_block_that_is_not_written_yet() -> None:
+    around = NESTED, "    return 2\n"
+    assert not misfits("python", around[0], "        if b:\n", around[1], unfinished=True)
+    two = "        if b:\n            if c:\n"
+    assert misfits("python", around[0], two, around[1], unfinished=True)
