@@ -70,8 +70,8 @@ NESTED = "def f(x):\n    if x:\n        a()\n    else:\n"
             NESTED,
             "        if b:\n",
             "    return 2\n",
-            True,
-        ),  # one line: its body may come
+            False,
+        ),
         ("python", NESTED, "    return 2\n", "", False),
         ("python", NESTED, "        # nothing\n        pass\n", "    return 2\n", True),
         # an indentation that no block has
