@@ -83,8 +83,8 @@ def misfits(
     before, after = found
     tree = parse(language, before + fill + after)
     gap, end = len(before), len(before) + len(fill)
-    start, stop = len(before.rstrip()), end + len(after) - len(after.lstrip())
-    if tree is None or errors(tree, start, stop):
+    start, stop = len(before.rstrip()), end + _following(before, fill, after)
+    if tree is None or errors(tree, start, end + len(after) - len(after.lstrip())):
         return False
     row = GRAMMARS[language]
     last = len((before + fill).rstrip())
@@ -94,6 +94,21 @@ def misfits(
         or any(misplaced(tree, row, start, stop))
         or any(at < last or not begun for at in empty(tree, row, start, stop))
     )
+
+
+def _following(before: str, fill: str, after: str) -> int:
+    """How much of `after` leans on the fill: up to its first line that is not indented deeper than
+    the fill's own first."""
+    written = before[before.rfind("\n") + 1 :] + fill
+    first = next((line for line in written.split("\n") if line.strip()), "")
+    depth = len(first) - len(first.lstrip())
+    at = len(after.partition("\n")[0]) + 1 if written.rpartition("\n")[2] else 0
+    for line in after[at:].splitlines(keepends=True):
+        indent = len(line) - len(line.lstrip())
+        if line.strip() and indent <= depth:
+            return at + indent
+        at += len(line)
+    return len(after)
 
 
 def syntax_errors(language: str, text: str) -> int:

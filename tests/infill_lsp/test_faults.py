@@ -63,6 +63,9 @@ NESTED = "def f(x):\n    if x:\n        a()\n    else:\n"
         ("python", LOOP, "        q.pop()\n", "            return 1\n    return 2\n", False),
         ("python", LOOP, "        if q[0]:\n", "            return 1\n    return 2\n", True),
         ("python", LOOP, "        a()\n        if q[0]:\n", "            return 1\n", True),
+        ("python", LOOP, "        # later\n", "            return 1\n        q.pop()\n", False),
+        ("python", LOOP, "        if q:\n", "              a()\n          b()\n    c()\n", False),
+        ("python", LOOP, "        a()\n", "    b()\n\n\nif c:\n    d()\n        e()\n", True),
         # a block stays empty: the fill's own, the one above it
         ("python", NESTED, "        if b:\n            if c:\n", "    return 2\n", False),
         (
