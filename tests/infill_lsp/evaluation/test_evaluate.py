@@ -14,6 +14,7 @@ import engine
 from engine import EngineConfig, EngineError, InfillRequest
 from infill_lsp.commands import CommandError
 from infill_lsp.commands.evaluate import HELDOUT, HUMANEVAL, PAIRS, Suite, data_of, run
+from infill_lsp.completion import CANDIDATES
 from infill_lsp.evaluation import fillers, suffix_pairs
 
 FIELDS = {
@@ -236,12 +237,22 @@ def test_a_hidden_suffix_is_not_asked_about_but_judged_with(
 
 
 def test_cases_can_be_asked_as_while_typing(
-    single_line: Suite, fake: FakeEngine, capsys: pytest.CaptureFixture[str]
+    single_line: Suite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(replace(single_line, automatic=True), EngineConfig())
+    """While somebody types a model that weighs is asked for one fill, else for several to choose from."""
+
+    def variants(automatic: bool) -> set[int]:
+        fake = FakeEngine(["1", "2"], weighs=True)
+        monkeypatch.setattr(engine, "load", lambda config: fake)
+        run(replace(single_line, automatic=automatic), EngineConfig())
+        return {request.variants for request in fake.requests[1:]}  # the first warms up
+
+    assert CANDIDATES in variants(automatic=False)
+    assert "--automatic" not in str(last_line(capsys)["command"])
+    assert variants(automatic=True) == {1}
     found = last_line(capsys)
     assert found["automatic"] is True
-    assert found["command"].endswith("--automatic")
+    assert str(found["command"]).endswith("--automatic")
 
 
 @pytest.mark.parametrize("suite", [HUMANEVAL, HELDOUT])
