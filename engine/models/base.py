@@ -7,13 +7,12 @@ that reads them and writes none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from engine.models.kernels import Held, Prediction
+from engine.models.kernels import Held, Prediction
 
 Noise = Literal["mask", "uniform"]
 Order = Literal["any", "left_to_right"]

@@ -10,9 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.models.packing import pack_q4
+from engine.models.packing import GROUP, pack_q4, unpack_q4
 from engine.models.quantize import quantize_rows
-from engine.models.weights import GROUP, unpack_q4
 
 Form = Literal["int8", "fp8", "int4"]
 

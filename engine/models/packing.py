@@ -1,4 +1,4 @@
-"""Matrices in the small forms that `weights.py` reads: the way from float numbers to few bits."""
+"""Matrices as the 4-bit groups that `weights.py` describes, and back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from engine.models.weights import GROUP
-
+GROUP = 32
+"""Columns that share a scale and a minimum in `.q4`."""
 HIGHEST = 15
 """Of the values that 4 bits hold."""
 KEPT = (1.0, 0.96, 0.92, 0.88)
@@ -36,6 +36,14 @@ def pack_q4(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         scale.view(rows, columns // GROUP),
         minimum.view(rows, columns // GROUP),
     )
+
+
+def unpack_q4(packed: Tensor, scale: Tensor, minimum: Tensor) -> Tensor:
+    """float32 [N, K] of 4-bit groups; the shapes are in `weights.py`'s text."""
+    groups = packed.view(packed.shape[0], -1, GROUP // 2)
+    values = torch.cat((groups & 15, groups >> 4), -1).float()
+    values = torch.addcmul(minimum.float()[..., None], values, scale.float()[..., None])
+    return values.flatten(1)
 
 
 def _fit(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:

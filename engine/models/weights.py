@@ -24,14 +24,13 @@ from torch import Tensor, nn
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlama, BlockLlamaConfig
+from engine.models.packing import GROUP, unpack_q4
 from engine.models.quantize import Int8Embedding, quantize_linears
 from engine.models.shards import CURE, Shards
 from engine.request import EngineError
 
 ARCHITECTURE = "block_llama"
 SIDES = ("lora_a", "lora_b")
-GROUP = 32
-"""Columns that share a scale and a minimum in `.q4`."""
 
 Progress = Callable[[float, str], None]
 Adapters = Mapping[str, tuple[Tensor, Tensor]]
@@ -174,14 +173,6 @@ class _Stored(Shards):
         if form == "int8":
             return self.read(f"{stem}.int8") * scale[:, None]
         return unpack_q4(self.read(f"{stem}.q4"), scale, self.read(f"{stem}.minimum"))
-
-
-def unpack_q4(packed: Tensor, scale: Tensor, minimum: Tensor) -> Tensor:
-    """float32 [N, K] of 4-bit groups; the shapes are in the module's text."""
-    groups = packed.view(packed.shape[0], -1, GROUP // 2)
-    values = torch.cat((groups & 15, groups >> 4), -1).float()
-    values = torch.addcmul(minimum.float()[..., None], values, scale.float()[..., None])
-    return values.flatten(1)
 
 
 def _shapes(stem: str, form: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:

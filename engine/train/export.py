@@ -8,9 +8,9 @@ from typing import Literal
 from torch import Tensor
 
 from engine.models.block_llama import BlockLlama
-from engine.models.packing import pack_q4
+from engine.models.packing import GROUP, pack_q4
 from engine.models.quantize import quantize_rows
-from engine.models.weights import GROUP, read_tensors
+from engine.models.weights import read_tensors
 from engine.models.writing import shards, write_model
 from engine.request import EngineError
 from engine.train.adapters import AdaptedEmbedding, stored_adapted

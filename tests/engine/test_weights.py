@@ -18,8 +18,9 @@ from engine.models import load_model
 from engine.models.block_llama import BlockLlama
 from engine.models.catalog import BUNDLED, known_models
 from engine.models.loading import find_device, find_folder
+from engine.models.packing import GROUP, unpack_q4
 from engine.models.quantize import Int8Embedding, Int8Linear, quantize_rows
-from engine.models.weights import GROUP, load_block_llama, read_config, unpack_q4, write_config
+from engine.models.weights import load_block_llama, read_config, write_config
 from engine.request import EngineError
 
 CPU = torch.device("cpu")

@@ -16,8 +16,8 @@ from engine.config import EngineConfig
 from engine.models import load_model, writing
 from engine.models.block_llama import BlockLlama
 from engine.models.catalog import BUNDLED
-from engine.models.packing import pack_q4
-from engine.models.weights import GROUP, load_block_llama, unpack_q4
+from engine.models.packing import GROUP, pack_q4, unpack_q4
+from engine.models.weights import load_block_llama
 from engine.request import EngineError
 from engine.train.export import Form, export, stored_tensors, write_card
 
