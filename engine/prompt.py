@@ -62,7 +62,11 @@ class PromptPieces:
         self._spec = spec
         self._joint = tokenizer.encode("\n\n")
         self._path = path_ids(request.path, request.language, tokenizer, spec)
-        kept, self._heal = heal(request.prefix, tokenizer)
+        kept, self._heal = (
+            (request.prefix + request.begins, b"")
+            if request.begins
+            else heal(request.prefix, tokenizer)
+        )
         self._prefix_chars = len(kept)
         self._prefix = prefix_pieces(kept, tokenizer, room)
         self._suffix = (

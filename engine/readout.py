@@ -106,7 +106,7 @@ class Readout:
         return self._first(variant.committed + (variant.gaps[0] if variant.gaps else []))
 
     def _stop(self, variant: Variant, done: bool, ends: list[bool]) -> Stop:
-        settled = self._text(variant.committed + variant.head, self._healed)
+        settled = self._begun(variant.committed + variant.head)
         if not self._request.between:  # how the first ends says nothing of the others
             if self._request.one_line(0) and "\n" in settled:
                 return Stop.COMPLETE
@@ -117,7 +117,10 @@ class Readout:
         return Stop.RUNNING
 
     def _first(self, ids: list[int]) -> str:
-        return self._cut(self._text(ids, self._healed), 0)
+        return self._cut(self._begun(ids), 0)
+
+    def _begun(self, ids: list[int]) -> str:
+        return self._request.begins + self._text(ids, self._healed)
 
     def _cut(self, text: str, gap: int) -> str:
         return text.split("\n", 1)[0] if self._request.one_line(gap) else text

@@ -58,6 +58,9 @@ class InfillRequest:
     """The fill holds no line break; the gap closes where the line ends."""
     single_lines: tuple[bool, ...] = ()
     """The same for each of several gaps. Empty: what `single_line` says holds for all."""
+    begins: str = ""
+    """What every fill of the first gap begins with, and is asked to go on from: part of its text, and
+    none of the model's doing, so it counts in no confidence."""
     former: tuple[str, ...] = ()
     """Earlier answers near this gap, the newest first: guesses, which save forwards where they are
     right. A fill stays what it is, but may end a few tokens behind where it is complete."""

@@ -92,9 +92,10 @@ class Weigher:
     def _continuation(self, run: Run, text: str) -> list[int]:
         """The ids of a fill and of the text after it, as they follow the prompt."""
         healed = run.prompt.heal.decode("utf-8", "ignore")
+        written = healed + text.removeprefix(run.request.begins)
         after = run.request.suffix[: FOLLOWING * CHARS_PER_TOKEN]
-        ids = self._tokenizer.encode(healed + text + after)
-        own = len(self._tokenizer.encode(healed + text))
+        ids = self._tokenizer.encode(written + after)
+        own = len(self._tokenizer.encode(written))
         room = self._budget - len(run.prompt.ids) - len(run.prompt.left)
         return ids[: min(own + FOLLOWING, room)]
 

@@ -25,6 +25,7 @@ from engine import (
     Snippet,
     Stop,
 )
+from infill_lsp.beginning import Beginning, beginning
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Snapshot
 from infill_lsp.postprocess import is_complete, postprocess
@@ -132,9 +133,13 @@ async def fill(
     )
     if not automatic and (info := loaded(engine)) is not None and info.weighs:
         request = weighed(request, context)
-    asked = time.perf_counter()
-    draft = await answer_of(engine.submit(request, on_draft))  # 4
-    until = math.inf if deadline is None else asked + deadline
+    until = math.inf if deadline is None else time.perf_counter() + deadline
+    start = beginning(context) if variants == 1 and popup is None else None
+    draft = None
+    if start is not None:
+        draft = await _begun(start, request, context, engine, on_draft)  # 4, if it can begin so
+    if draft is None:
+        draft = await answer_of(engine.submit(_in_time(request, until), on_draft))  # 4
     draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
     began = time.perf_counter()
     texts = worth_showing(draft, context)[:variants]  # 5
@@ -222,6 +227,32 @@ def weighed(request: InfillRequest, context: Context) -> InfillRequest:
         enough=request.variants,
         shown=lambda text: postprocess(text, context) if parses(text, context) else None,
     )
+
+
+async def _begun(
+    start: Beginning,
+    request: InfillRequest,
+    context: Context,
+    engine: InfillEngine,
+    on_draft: Callable[[Draft], None] | None,
+) -> Draft | None:
+    """A draft whose fills begin as they should, and bind what they should; None: the model has none."""
+
+    def shown(text: str) -> str | None:
+        found = request.shown(text) if request.shown else postprocess(text, context)
+        return None if found is None or start.left_by(found) else found
+
+    begun = replace(request, begins=start.text, shown=shown if request.shown else None)
+    draft = await answer_of(engine.submit(begun, on_draft))
+    fills = tuple(each for each in draft.fills if shown(each.text))
+    return replace(draft, fills=fills) if fills else None
+
+
+def _in_time(request: InfillRequest, until: float) -> InfillRequest:
+    """The same with what is left of its time."""
+    if request.deadline is None:
+        return request
+    return replace(request, deadline=max(until - time.perf_counter(), 0.0))
 
 
 async def answer_of(job: Job) -> Draft:

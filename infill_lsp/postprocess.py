@@ -53,13 +53,13 @@ def joined(text: str, context: Context) -> str:
         first = first.lstrip(" \t")
     elif blank and first.strip() and first[0] in " \t" and context.line_prefix:
         bare = first.lstrip(" \t")
-        wanted = _expected_indent(context)
+        wanted = expected_indent(context)
         if len(context.line_prefix + first) - len(bare) > len(wanted):
             first = wanted[len(context.line_prefix) :] + bare
     return "\n".join([first, *(_reindented(line, context) for line in others)])
 
 
-def _expected_indent(context: Context) -> str:
+def expected_indent(context: Context) -> str:
     """The indentation of the line above, one level deeper after a block's beginning."""
     above = context.prefix[: len(context.prefix) - len(context.line_prefix)].rstrip()
     line = above[above.rfind("\n") + 1 :]

@@ -59,6 +59,7 @@ async def mended(
         again = replace(
             request,
             prefix=request.prefix + head,
+            begins="",
             suffix=tail + request.suffix,
             single_line="\n" not in wrong,
             deadline=None if math.isinf(left) else left,
