@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from infill_lsp.context import Context
+from infill_lsp.faults import adds_errors, misfits
 from infill_lsp.names import unbound
 from infill_lsp.postprocess import expected_indent
 
@@ -40,12 +41,25 @@ class Beginning:
     known: frozenset[str]
     """Names bound outside of that definition."""
 
-    def left_by(self, fill: str) -> bool:
-        """Whether one of `names` is still unbound with `fill` in the gap."""
-        line = fill if fill.endswith("\n") else fill + "\n"
+    def enough_of(self, fill: str, context: Context) -> str | None:
+        """The fewest lines of `fill` that bind all of `names` and go with what stands around them."""
+        end = 0
+        while end >= 0:
+            end = fill.find("\n", end + 1)
+            head = fill if end < 0 else fill[:end]
+            if head.strip() and not self._left_by(head) and not _misfits(head, context):
+                return head
+        return None
+
+    def _left_by(self, fill: str) -> bool:
         return any(
-            name in self.names for name in unbound(self.before + line, self.after, self.known)
+            name in self.names for name in unbound(f"{self.before}{fill}\n", self.after, self.known)
         )
+
+
+def _misfits(fill: str, context: Context) -> bool:
+    where = context.language, context.prefix, fill, context.suffix
+    return adds_errors(*where) or misfits(*where)
 
 
 def beginning(context: Context) -> Beginning | None:

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from engine import (
     Cancelled,
@@ -138,8 +139,9 @@ async def fill(
     draft = None
     if start is not None:
         draft = await _begun(start, request, context, engine, on_draft)  # 4, if it can begin so
+        request = _in_time(request, until)
     if draft is None:
-        draft = await answer_of(engine.submit(_in_time(request, until), on_draft))  # 4
+        draft = await answer_of(engine.submit(request, on_draft))  # 4
     draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
     began = time.perf_counter()
     texts = worth_showing(draft, context)[:variants]  # 5
@@ -236,15 +238,33 @@ async def _begun(
     engine: InfillEngine,
     on_draft: Callable[[Draft], None] | None,
 ) -> Draft | None:
-    """A draft whose fills begin as they should, and bind what they should; None: the model has none."""
+    """A draft whose fills begin as they should, and end where nothing is missing any more; None: the
+    model has none."""
+
+    @lru_cache(maxsize=32)  # a text is asked about after each step of each variant
+    def enough(lines: str) -> str | None:
+        return start.enough_of(lines, context)
+
+    def complete(text: str) -> bool:
+        lines = text.rpartition("\n")[0]
+        return bool(lines and enough(lines)) or bool(
+            request.is_complete and request.is_complete(text)
+        )
 
     def shown(text: str) -> str | None:
-        found = request.shown(text) if request.shown else postprocess(text, context)
-        return None if found is None or start.left_by(found) else found
+        head = enough(text)
+        return head and (request.shown(head) if request.shown else postprocess(head, context))
 
-    begun = replace(request, begins=start.text, shown=shown if request.shown else None)
+    begun = replace(
+        request,
+        begins=start.text,
+        is_complete=complete,
+        shown=shown if request.shown else None,
+    )
     draft = await answer_of(engine.submit(begun, on_draft))
-    fills = tuple(each for each in draft.fills if shown(each.text))
+    fills = tuple(
+        replace(each, texts=(enough(each.text) or "",)) for each in draft.fills if shown(each.text)
+    )
     return replace(draft, fills=fills) if fills else None
 
 
