@@ -21,8 +21,9 @@ from engine.request import Cancelled, Stop
 from engine.run import Run
 from engine.tokenizer import Tokenizer
 
-FOLLOWING = 6
-"""Tokens of the text after the gap that are weighed: 4 to 24 chose alike, and each costs a row."""
+FOLLOWING = 24
+"""Tokens of the text after the gap that are weighed. 4 to 24 chose alike, but for fills that begin alike
+(`InfillRequest.begins`): what tells those apart comes later."""
 HOPELESS = 6.0
 """Nats that a variant may be behind. On 40 single lines 21 forwards a fill for 53, as many solved."""
 ROWS_AT_ONCE = 256

@@ -140,7 +140,8 @@ class FakeEngine:
         fills = tuple(
             Fill(gapped, 0.9 - 0.01 * rank, _canvas(request, gapped, settled))
             for rank, text in enumerate(texts[: request.variants])
-            for gapped in [(text,) * gaps if isinstance(text, str) else tuple(text)]
+            for first, *rest in [[text] * gaps if isinstance(text, str) else text]
+            for gapped in [(request.begins + first, *rest)]
         )
         ms = dict.fromkeys(("queue", "prompt", "encode", "denoise", "forward", "total"), 0.0)
         return Draft(step, fills, stop, Stats(steps=step, forwards=step, ms=ms))

@@ -301,6 +301,28 @@ def test_what_was_healed_is_not_in_the_fill(causal: Engine) -> None:
     assert len(final.fills[0].text.encode()) <= 4
 
 
+def test_what_a_fill_begins_with_is_read_with_the_prompt_and_said_again(engine: Engine) -> None:
+    before = "def f(a):\n    "
+    asked: list[str] = []
+    final = last(
+        engine.infill(
+            InfillRequest(
+                before,
+                "\n    return total\n",
+                begins="total",
+                max_tokens=6,
+                variants=2,
+                is_complete=lambda text: bool(asked.append(text)),
+            )
+        )
+    )
+    assert len(asked) > 1
+    assert all(text.startswith("total") for text in [*asked, *(fill.text for fill in final.fills)])
+    alone = last(engine.infill(InfillRequest(before + "total", max_tokens=6)))
+    assert final.stats.prompt_tokens == alone.stats.prompt_tokens + 1  # which heals one byte
+    assert not any("total" in token.text for token in final.fills[0].tokens if token.free)
+
+
 def test_warm_up_measures_the_rate_of_encoding(causal: Engine) -> None:
     begin = time.perf_counter()
     causal.warm_up()

@@ -312,3 +312,55 @@ async def test_another_model_is_asked_for_what_is_shown(engine: FakeEngine) -> N
     await asyncio.wrap_future(engine.ready)
     await fill(engine, document("area = f(\nprint(area)\n").snapshot(), 9, settings=Settings())
     assert (engine.requests[-1].variants, engine.requests[-1].shown) == (1, None)
+
+
+LACKING = "def f(a):\n    \n    return a * factor\n"
+
+
+async def test_a_fill_begins_with_what_the_code_below_lacks_and_ends_with_it() -> None:
+    engine = FakeEngine(" = 2\n    a = 3")
+    try:
+        filled = await fill(
+            engine, document(LACKING).snapshot(), 14, settings=Settings(), automatic=True
+        )
+        assert [each.text for each in filled.suggestions] == ["factor = 2"]
+        [asked] = engine.requests
+        assert asked.begins == "factor"
+        assert asked.is_complete is not None
+        assert asked.is_complete("factor = 2\n")
+        assert not asked.is_complete("factor = 2")  # the line may go on
+        assert not asked.is_complete("factors = 2\n    a")
+    finally:
+        engine.close()
+
+
+async def test_where_the_model_cannot_bind_it_anything_may_stand_there() -> None:
+    engine = FakeEngine(lambda request: ["s.append(a)"] if request.begins else ["a = 3"])
+    try:
+        filled = await fill(
+            engine, document(LACKING).snapshot(), 14, settings=Settings(), deadline=9.0
+        )
+        assert [each.text for each in filled.suggestions] == ["a = 3"]
+        first, second = engine.requests
+        assert (first.begins, second.begins) == ("factor", "")
+        assert first.deadline == 9.0
+        assert second.deadline is not None
+        assert 0 < second.deadline < 9.0  # both share it
+    finally:
+        engine.close()
+
+
+async def test_of_several_fills_those_that_bind_it_are_shown() -> None:
+    engine = FakeEngine(["", " = a", " = 2"], weighs=True)
+    try:
+        await asyncio.wrap_future(engine.ready)
+        filled = await fill(engine, document(LACKING).snapshot(), 14, settings=Settings())
+        assert [each.text for each in filled.suggestions] == ["factor = a"]
+        [asked] = engine.requests
+        assert asked.shown is not None
+        assert asked.shown("factor = 2\n    b = 1") == "factor = 2"
+        assert asked.shown("factor") is None
+        await fill(engine, document(LACKING).snapshot(), 14, settings=Settings(), variants=3)
+        assert engine.requests[-1].begins == ""  # who asks for variants wants them to differ
+    finally:
+        engine.close()
