@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
+from engine import Draft, InfillRequest
 from infill_lsp.context import Context
 from infill_lsp.faults import adds_errors, misfits
 from infill_lsp.names import unbound
-from infill_lsp.postprocess import expected_indent
+from infill_lsp.postprocess import expected_indent, postprocess
 
 _OUTERMOST = re.compile(r"^(?=[^\s#)\]}])", re.MULTILINE)
 """Where a statement of the module begins."""
@@ -107,6 +110,43 @@ def _indent_of(text: str) -> str:
     """The indentation of its first line that is not blank."""
     line = next((line for line in text.splitlines() if line.strip()), "")
     return line[: len(line) - len(line.lstrip())]
+
+
+async def begun(
+    start: Beginning,
+    request: InfillRequest,
+    context: Context,
+    ask: Callable[[InfillRequest], Awaitable[Draft]],
+) -> Draft | None:
+    """A draft whose fills begin as they should, and end where nothing is missing any more; None: the
+    model has none."""
+
+    @lru_cache(maxsize=32)  # a text is asked about after each step of each variant
+    def enough(lines: str) -> str | None:
+        return start.enough_of(lines, context)
+
+    def complete(text: str) -> bool:
+        lines = text.rpartition("\n")[0]
+        return bool(lines and enough(lines)) or bool(
+            request.is_complete and request.is_complete(text)
+        )
+
+    def shown(text: str) -> str | None:
+        head = enough(text)
+        return head and (request.shown(head) if request.shown else postprocess(head, context))
+
+    draft = await ask(
+        replace(
+            request,
+            begins=start.text,
+            is_complete=complete,
+            shown=shown if request.shown else None,
+        )
+    )
+    fills = tuple(
+        replace(each, texts=(enough(each.text) or "",)) for each in draft.fills if shown(each.text)
+    )
+    return replace(draft, fills=fills) if fills else None
 
 
 def _bound_outside(*texts: str) -> frozenset[str]:

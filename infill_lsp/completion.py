@@ -14,7 +14,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 from engine import (
     Cancelled,
@@ -26,7 +25,7 @@ from engine import (
     Snippet,
     Stop,
 )
-from infill_lsp.beginning import Beginning, beginning
+from infill_lsp.beginning import beginning, begun
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Snapshot
 from infill_lsp.postprocess import is_complete, postprocess
@@ -134,14 +133,18 @@ async def fill(
     )
     if not automatic and (info := loaded(engine)) is not None and info.weighs:
         request = weighed(request, context)
+
+    async def ask(request: InfillRequest) -> Draft:
+        return await answer_of(engine.submit(request, on_draft))
+
     until = math.inf if deadline is None else time.perf_counter() + deadline
     start = beginning(context) if variants == 1 and popup is None else None
     draft = None
     if start is not None:
-        draft = await _begun(start, request, context, engine, on_draft)  # 4, if it can begin so
+        draft = await begun(start, request, context, ask)  # 4, if it can begin so
         request = _in_time(request, until)
     if draft is None:
-        draft = await answer_of(engine.submit(request, on_draft))  # 4
+        draft = await ask(request)  # 4
     draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
     began = time.perf_counter()
     texts = worth_showing(draft, context)[:variants]  # 5
@@ -229,43 +232,6 @@ def weighed(request: InfillRequest, context: Context) -> InfillRequest:
         enough=request.variants,
         shown=lambda text: postprocess(text, context) if parses(text, context) else None,
     )
-
-
-async def _begun(
-    start: Beginning,
-    request: InfillRequest,
-    context: Context,
-    engine: InfillEngine,
-    on_draft: Callable[[Draft], None] | None,
-) -> Draft | None:
-    """A draft whose fills begin as they should, and end where nothing is missing any more; None: the
-    model has none."""
-
-    @lru_cache(maxsize=32)  # a text is asked about after each step of each variant
-    def enough(lines: str) -> str | None:
-        return start.enough_of(lines, context)
-
-    def complete(text: str) -> bool:
-        lines = text.rpartition("\n")[0]
-        return bool(lines and enough(lines)) or bool(
-            request.is_complete and request.is_complete(text)
-        )
-
-    def shown(text: str) -> str | None:
-        head = enough(text)
-        return head and (request.shown(head) if request.shown else postprocess(head, context))
-
-    begun = replace(
-        request,
-        begins=start.text,
-        is_complete=complete,
-        shown=shown if request.shown else None,
-    )
-    draft = await answer_of(engine.submit(begun, on_draft))
-    fills = tuple(
-        replace(each, texts=(enough(each.text) or "",)) for each in draft.fills if shown(each.text)
-    )
-    return replace(draft, fills=fills) if fills else None
 
 
 def _in_time(request: InfillRequest, until: float) -> InfillRequest:

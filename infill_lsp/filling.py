@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from engine import CanvasFullError, Draft, InfillEngine, InfillRequest
+from infill_lsp.beginning import beginning, begun
 from infill_lsp.completion import (
     Watcher,
     answer_of,
@@ -224,7 +225,7 @@ class _Run:
         """Ask for the holes of one canvas. Raises CanvasFullError when it does not hold them."""
         until = math.inf if self._deadline is None else time.perf_counter() + self._deadline
         request = self._request(group)
-        draft = await self._ask(request, on_draft)
+        draft = await self._begun(group, request) or await self._ask(request, on_draft)
         stood = {index: self._opened.at(index) for index in group}
         for index, text in zip(group, draft.fills[0].texts, strict=True):
             self._opened.put(index, text)
@@ -238,6 +239,14 @@ class _Run:
             if shown is None or (self._kinds[index] == "error" and not self.improves(index, shown)):
                 continue
             self.keep(index, shown)
+
+    async def _begun(self, group: Sequence[int], request: InfillRequest) -> Draft | None:
+        """For a hole by itself whose fill should begin in a certain way (see `beginning`)."""
+        if len(group) > 1:
+            return None
+        context = self._context(self._opened.snapshot(), group[0])
+        start = beginning(context)
+        return None if start is None else await begun(start, request, context, self._ask)
 
     def _request(self, group: Sequence[int]) -> InfillRequest:
         """The gaps of a group in one request."""
