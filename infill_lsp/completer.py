@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
@@ -49,6 +50,8 @@ class Completer:
         """on_busy: called when an answer has to wait for the engine."""
         self.settings = Settings()
         self.engine: InfillEngine | None = None
+        self.loaded = asyncio.Event()
+        """To be set when a model is ready or could not be loaded, and cleared when another begins to load."""
         self.well = Status()
         """What to show when there is nothing to explain."""
         self.neighbours: Neighbours = no_neighbours
@@ -70,8 +73,12 @@ class Completer:
         *,
         automatic: bool = True,
         popup: Popup | None = None,
+        patience: float = 0.0,
     ) -> Answer:
-        """Suggestions at a position; cancels the older request of the same document."""
+        """Suggestions at a position; cancels the older request of the same document.
+
+        patience: seconds that a model which is still loading is waited for.
+        """
         self.cancel(document.uri)
         snapshot = document.snapshot()
         offset = snapshot.offset_at(line, character)
@@ -92,11 +99,15 @@ class Completer:
         if again:
             return Answer(again, snapshot, self.well)
 
-        if (engine := self.engine) is None or (waiting := engine_status(engine)) is not None:
-            not_started = Status("Inactive", "the engine is not started yet")
-            return Answer((), snapshot, not_started if engine is None else waiting or not_started)
+        if patience and not self.loaded.is_set():
+            await self._wait_for_model(document.uri, patience)
+            if (closed := self._closed(snapshot, automatic)) is not None:
+                return Answer((), snapshot, closed)
+        engine = self._ready_engine()
+        if isinstance(engine, Status):
+            return Answer((), snapshot, engine)
 
-        filled = await self._newest(document.uri, engine, snapshot, offset, automatic, popup)
+        filled = await self._request(document.uri, engine, snapshot, offset, automatic, popup)
         if isinstance(filled, Status):
             return Answer((), snapshot, filled)
         if not filled.suggestions:
@@ -142,9 +153,8 @@ class Completer:
         """Why nothing can be filled in this document now, although it was asked for."""
         if (closed := self._closed(snapshot, automatic=False)) is not None:
             return closed
-        if self.engine is None:
-            return Status("Inactive", "the engine is not started yet")
-        return engine_status(self.engine)
+        engine = self._ready_engine()
+        return engine if isinstance(engine, Status) else None
 
     @property
     def running(self) -> bool:
@@ -173,7 +183,30 @@ class Completer:
         """Answer no automatic request for so long; 0 ends it."""
         self.snoozed_until = time.monotonic() + 60 * minutes if minutes > 0 else 0.0
 
-    async def _newest(
+    def _ready_engine(self) -> InfillEngine | Status:
+        """The engine, or why it cannot be asked now."""
+        if self.engine is None:
+            return Status("Inactive", "the engine is not started yet")
+        return engine_status(self.engine) or self.engine
+
+    async def _wait_for_model(self, uri: str, seconds: float) -> None:
+        with self._newest(uri), suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.loaded.wait()
+
+    @contextmanager
+    def _newest(self, uri: str) -> Iterator[None]:
+        """The document's only request, until it is done or `cancel` ends it."""
+        task = asyncio.current_task()
+        assert task is not None, "runs in an event loop"
+        self._running[uri] = task
+        try:
+            yield
+        finally:
+            if self._running.get(uri) is task:
+                del self._running[uri]
+
+    async def _request(
         self,
         uri: str,
         engine: InfillEngine,
@@ -182,22 +215,17 @@ class Completer:
         automatic: bool,
         popup: Popup | None,
     ) -> Filled | Status:
-        """Run `fill` as the document's only request; an engine's error becomes a status."""
-        task = asyncio.current_task()
-        assert task is not None, "runs in an event loop"
-        self._running[uri] = task
-        self._on_busy()
-        try:
-            if not automatic or popup is not None:
-                self._prefetch.cancel()
-            elif (made := await self._prefetch.claim(snapshot, offset)) is not None:
-                return made
-            return await self._fill(engine, snapshot, offset, automatic=automatic, popup=popup)
-        except EngineError as error:
-            return Status("Error", str(error))
-        finally:
-            if self._running.get(uri) is task:
-                del self._running[uri]
+        """`fill`, or what it made ahead; an engine's error becomes a status."""
+        with self._newest(uri):
+            self._on_busy()
+            try:
+                if not automatic or popup is not None:
+                    self._prefetch.cancel()
+                elif (made := await self._prefetch.claim(snapshot, offset)) is not None:
+                    return made
+                return await self._fill(engine, snapshot, offset, automatic=automatic, popup=popup)
+            except EngineError as error:
+                return Status("Error", str(error))
 
     async def _fill(
         self,

@@ -16,6 +16,8 @@ from infill_lsp.status import Status
 SNOOZE_MINUTES = 60.0
 TRIGGER_CHARACTERS = (".", "(", "=", " ")
 """For `textDocument/completion`; words trigger it anyway."""
+LOADING_PATIENCE = 8.0
+"""Seconds that grey text is waited for while the model loads. Emacs' lsp-mode gives up after ten."""
 
 
 def make_server(engines: Engines) -> InfillServer:
@@ -82,6 +84,7 @@ def _add_suggestions(server: InfillServer) -> None:
             params.position,
             automatic=kind is types.InlineCompletionTriggerKind.Automatic,
             selected=params.context.selected_completion_info,
+            patience=LOADING_PATIENCE,
         )
         if answer is None:
             return types.InlineCompletionList(items=[])
@@ -96,6 +99,7 @@ def _add_fallback(server: InfillServer) -> None:
         if ls.completer.settings.completion_fallback == "never":
             return types.CompletionList(is_incomplete=False, items=[])
         # A completion menu cannot tell "asked for" from "typed a letter": both are kind 1.
+        # Nor may it wait for the model: a client may hold back other servers' entries until then.
         answer = await ls.suggest(params.text_document, params.position, automatic=True)
         if answer is None:
             return types.CompletionList(is_incomplete=True, items=[])

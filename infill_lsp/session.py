@@ -70,6 +70,8 @@ class InfillServer(LanguageServer):
         self._layers: dict[str, object] = {}
         self._reported: set[str] = set()
         self._progress_token: str | None = None
+        self._loaded_at = 0.0
+        """By `time.perf_counter()`; what a request waited before is no latency of the model's."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # Documents
@@ -133,8 +135,12 @@ class InfillServer(LanguageServer):
         *,
         automatic: bool,
         selected: types.SelectedCompletionInfo | None = None,
+        patience: float = 0.0,
     ) -> Answer | None:
-        """What to suggest at a position; None when the document is not open here."""
+        """What to suggest at a position; None when the document is not open here.
+
+        patience: seconds that a model which is still loading is waited for.
+        """
         document = self.documents.get(where.uri)
         if document is None:
             self.status.show(Status("Warning", "the document was not opened"))
@@ -148,14 +154,20 @@ class InfillServer(LanguageServer):
         began = time.perf_counter()
         try:
             answer = await self.completer.suggest(
-                document, position.line, position.character, automatic=automatic, popup=popup
+                document,
+                position.line,
+                position.character,
+                automatic=automatic,
+                popup=popup,
+                patience=patience,
             )
         except asyncio.CancelledError:
-            self._show(self.completer.well)
+            if self.completer.loaded.is_set():
+                self._show(self.completer.well)
             raise
         self._show(answer.status)
         language = answer.snapshot.language or answer.snapshot.language_id
-        ms = (time.perf_counter() - began) * 1000
+        ms = (time.perf_counter() - max(began, self._loaded_at)) * 1000
         self._acceptance.shown(language, answer.suggestions, ms)
         return answer
 
@@ -241,7 +253,9 @@ class InfillServer(LanguageServer):
 
     def start_engine(self) -> None:
         """Start the engine that the settings ask for, in place of the one before."""
-        self._release_engine()
+        if self._config is not None:  # else requests wait for the first one
+            self._release_engine()
+        self.completer.loaded.clear()
         config = settings.engine_config(self.completer.settings)
         try:
             engine = self._engines.acquire(config, self._loading)
@@ -309,11 +323,14 @@ class InfillServer(LanguageServer):
         else:
             self.completer.well = Status("Normal", f"{info.model} on {info.device}")
         self.status.show(self.completer.well)
+        self._loaded_at = time.perf_counter()
+        self.completer.loaded.set()
         message = f"{info.model} loaded on {info.device} in {info.load_seconds:.1f} s"
         self._log(types.MessageType.Info, message)
 
     def _engine_failed(self, error: EngineError) -> None:
         self.status.show(Status("Error", str(error)))
+        self.completer.loaded.set()
         self._tell(types.MessageType.Error, f"infill-lsp: {error}")
 
     def _release_engine(self) -> None:

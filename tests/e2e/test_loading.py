@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+import pytest
 from lsprotocol import types
-from sessions import Connect, Session
+from pygls.exceptions import JsonRpcRequestCancelled
+from sessions import Connect, Session, inline_params
+
+METHOD = types.TEXT_DOCUMENT_INLINE_COMPLETION
 
 
 def no_progress(declared: types.ClientCapabilities) -> None:
@@ -13,14 +18,55 @@ def no_progress(declared: types.ClientCapabilities) -> None:
     declared.window.work_done_progress = None
 
 
-async def test_requests_before_the_model_is_loaded(connect: Connect, transport: str) -> None:
+async def test_what_is_asked_while_the_model_loads_is_answered_when_it_has(
+    connect: Connect, transport: str
+) -> None:
     session: Session = await connect(transport=transport, script={"load_seconds": 1.0})
     uri = session.open("x = ")
-    assert await session.inline(uri, 0, 4) == [], "answered at once, and never null"
-    status = await session.status("loading")
-    assert status.busy
+    asked = asyncio.ensure_future(session.inline(uri, 0, 4))
+    assert (await session.status("loading")).busy
+    assert len(await asked) == 1
     await session.ready()
-    assert len(await session.inline(uri, 0, 4)) == 1
+    assert len(session.journal("request")) == 1
+
+
+async def test_typing_on_while_the_model_loads(connect: Connect) -> None:
+    """The newest request is answered; older ones end, whether or not the client cancels them."""
+    session: Session = await connect(script={"load_seconds": 1.5})
+    uri = session.open("x = ")
+    older, newer = session.send(
+        {"id": "older", "method": METHOD, "params": inline_params(uri, 0, 3)},
+        {"id": "newer", "method": METHOD, "params": inline_params(uri, 0, 4)},
+    )
+    with pytest.raises(JsonRpcRequestCancelled):
+        await asyncio.wait_for(older, 1.0)
+    session.send({"method": "$/cancelRequest", "params": {"id": "newer"}})
+    with pytest.raises(JsonRpcRequestCancelled):
+        await asyncio.wait_for(newer, 1.0)
+    assert "loading" in session.statuses[-1].message, "not yet"
+    session.change(uri, 2, (0, 4, 0, 4, "1"))
+    assert len(await session.inline(uri, 0, 5)) == 1
+    assert [entry["prefix"] for entry in session.journal("request")] == ["x = 1"]
+
+
+async def test_what_is_snoozed_while_it_waits_for_the_model(connect: Connect) -> None:
+    session: Session = await connect(script={"load_seconds": 1.0})
+    asked = asyncio.ensure_future(session.inline(session.open("x = "), 0, 4))
+    await session.status("loading")
+    await session.command("infill.snooze", 5)
+    assert await asked == []
+    await session.status("snoozed for 5 more minutes")
+    assert session.journal("request") == []
+
+
+async def test_a_menu_does_not_wait_for_the_model(connect: Connect) -> None:
+    """Other servers' entries would wait with it."""
+    session: Session = await connect(script={"load_seconds": 30}, completionFallback="always")
+    uri = session.open("x = ")
+    params = types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(0, 4))
+    answer = await asyncio.wait_for(session.client.text_document_completion_async(params), 5.0)
+    assert isinstance(answer, types.CompletionList)
+    assert not answer.items
 
 
 async def test_progress_while_loading(connect: Connect) -> None:
@@ -48,8 +94,11 @@ async def test_no_progress_for_a_client_that_shows_none(connect: Connect) -> Non
 
 async def test_a_model_that_cannot_be_loaded(connect: Connect) -> None:
     cure = "no folder `x`; run `infill-lsp models`"
-    session: Session = await connect(script={"load_error": cure})
+    session: Session = await connect(script={"load_error": cure, "load_seconds": 1.0})
     uri = session.open("x = ")
+    began = time.monotonic()
+    assert await session.inline(uri, 0, 4) == []
+    assert time.monotonic() - began < 5, "answered as soon as that is known"
     status = await session.status(cure)
     assert (status.kind, status.busy) == ("Error", False)
     assert await session.inline(uri, 0, 4) == []

@@ -205,6 +205,8 @@ async def test_silence_has_a_reason(engine: FakeEngine) -> None:
     answer = await nobody.suggest(mirrored, 0, 4)
     assert answer.status.busy
     assert "loading" in answer.status.message
+    late = await nobody.suggest(mirrored, 0, 4, patience=0.01)
+    assert late.status == answer.status, "waited for, but not for ever"
     failing = FakeEngine(load_error="no such model; run `infill-lsp models`")
     await until(failing.ready.done)
     nobody.engine = failing

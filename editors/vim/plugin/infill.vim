@@ -12,9 +12,11 @@ g:loaded_infill = true
 const DEBOUNCE_MS = 75
 var server: job
 var ready = false
+var loaded = false
 var item: dict<any> = {}  # line, col (bytes from 0), text and command of what is shown
 var timer = -1
 var question = 0  # only the newest one's answer counts
+var unanswered = 0  # the last one that was sent
 
 def Notify(method: string, params: dict<any>)
   ch_sendexpr(server, {method: method, params: params})
@@ -27,7 +29,7 @@ enddef
 
 def Start()
   server = job_start(get(g:, 'infill_command', Command()), {in_mode: 'lsp', out_mode: 'lsp',
-    noblock: 1, err_io: 'null'})
+    noblock: 1, err_io: 'null', callback: (_, message) => Hear(message)})
   if job_status(server) != 'run'
     return
   endif
@@ -82,11 +84,13 @@ def Ask()
   endif
   question += 1
   var number = question
+  unanswered = number
   var row = line('.')
   var params = {textDocument: {uri: Synchronize()}, context: {triggerKind: 2},
     position: {line: row - 1, character: col('.') - 1}}
   ch_sendexpr(server, {method: 'textDocument/inlineCompletion', params: params},
     {callback: (_, answer) => {
+      unanswered = unanswered == number ? 0 : unanswered
       var items = get(get(answer, 'result', {}) ?? {}, 'items', [])
       if number == question && !empty(items)
         item = {line: row, col: items[0].range.start.character, text: items[0].insertText,
@@ -94,6 +98,16 @@ def Ask()
         Draw()
       endif
     }})
+enddef
+
+def Hear(message: dict<any>)  # what the server says of itself
+  if message.method != 'didChangeStatus' || message.params.busy || loaded
+    return
+  endif
+  loaded = true
+  if Left() == '' && unanswered != question
+    Ask()  # about what was typed before
+  endif
 enddef
 
 def Moved()

@@ -9,22 +9,26 @@ import { showMenu } from "./menu";
 import { REFINEMENT_VIEW, RefinementView } from "./refinement";
 import { DOCUMENTS, execute, findServer, install } from "./server";
 import { Status, StatusBar } from "./status";
+import { LastTyped } from "./typed";
 
 let client: LanguageClient | undefined;
 let starting: Promise<void> = Promise.resolve();
 let log: vscode.LogOutputChannel;
 let bar: StatusBar;
 let refinement: RefinementView;
+let typed: LastTyped;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   log = vscode.window.createOutputChannel("infill-lsp", { log: true });
   bar = new StatusBar("infill-lsp.menu");
   refinement = new RefinementView((wanted) => client?.isRunning() && void ask(client, "infill.watch", wanted));
+  typed = new LastTyped(context.extension.id);
   const command = (name: string, run: () => unknown) =>
     vscode.commands.registerCommand(`infill-lsp.${name}`, run);
   context.subscriptions.push(
     log,
     bar,
+    typed,
     vscode.window.registerWebviewViewProvider(REFINEMENT_VIEW, refinement),
     command("trigger", () => vscode.commands.executeCommand("editor.action.inlineSuggest.trigger")),
     command("variants", () => variants(client)),
@@ -80,12 +84,18 @@ async function startNow(context: vscode.ExtensionContext): Promise<void> {
     },
   );
   client = started;
-  started.onNotification("didChangeStatus", (status: Status) => bar.show(status));
+  let loading = true;
+  started.onNotification("didChangeStatus", (status: Status) => {
+    bar.show(status);
+    if (loading && !status.busy) void typed.ask();
+    loading &&= status.busy;
+  });
   started.onNotification("infill/refinement", (step: unknown) => refinement.show(step));
   started.onDidChangeState(({ newState }) => {
     const running = newState === State.Running;
     void vscode.commands.executeCommand("setContext", "infill-lsp.running", running);
     if (running) refinement.connected();
+    loading ||= newState === State.Starting;
     if (newState === State.Stopped && client === started) {
       bar.show({ kind: "Error", message: "the server stopped; see the log", busy: false });
     }

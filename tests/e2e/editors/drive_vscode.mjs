@@ -61,6 +61,26 @@ async function use(page) {
   await until("the file is not off", () => existsSync(settings) && readFileSync(settings, "utf8").includes('"a.py"'));
 }
 
+/** Typed before the server is there, then while its model loads: grey text comes without another key. */
+async function early(page) {
+  await reason(page, "starting");
+  await page.click(".editor-instance .view-lines");
+  await press(page, "Control+Home", "ArrowDown", "End");
+  await page.keyboard.type("t");
+  writeFileSync(`${given.folder}/typed`, ""); // what the server waits for
+  await ghost(page, "otal = a + b");
+  await press(page, "Control+z", "ArrowUp");
+  await ghost(page, "");
+
+  await choose(page, "Restart the server");
+  await reason(page, "the model is loading");
+  await page.click(".editor-instance .view-lines");
+  await press(page, "Control+Home", "ArrowDown", "End");
+  await page.keyboard.type("t");
+  if (!(await status(page, "the model is loading").isVisible())) throw new Error("it loads too fast");
+  await ghost(page, "otal = a + b");
+}
+
 /** Holes, variants, a selection written anew, a repair: each one edit, undone in one step. */
 async function edit(page) {
   await reason(page, "fake on cpu");
@@ -285,7 +305,7 @@ try {
   await picture(page, "vscode-walkthrough");
   await page.dblclick('.explorer-folders-view .monaco-list-row:has-text("a.py")');
   await page.locator(".editor-instance .view-line").first().waitFor();
-  await { use, edit, absent, install, type, first }[given.scenario](page);
+  await { use, early, edit, absent, install, type, first }[given.scenario](page);
   if (elsewhere.size > 0) throw new Error(`asked other hosts: ${[...elsewhere]}`);
 } catch (error) {
   await page.screenshot({ path: `${given.folder}/failed.png` });

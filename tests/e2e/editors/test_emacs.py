@@ -6,6 +6,8 @@ import json
 import os
 import re
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ NOT_COMPILED = "(setq native-comp-enable-subr-trampolines nil native-comp-jit-co
 LSP_MODE = """
 (load "lsp-mode-autoloads")
 (require 'lsp-inline-completion)
-(setq lsp-auto-guess-root t lsp-enable-snippet nil)
+(setq lsp-auto-guess-root t lsp-enabled-clients '(infill) lsp-enable-snippet nil)
 (find-file "a.py")
 (lsp)
 (defun ready () (seq-some (lambda (each) (eq 'initialized (lsp--workspace-status each)))
@@ -50,11 +52,12 @@ LSP_MODE = """
 TYPING = """
 (load "lsp-mode-autoloads")
 (require 'lsp-inline-completion)
-(setq lsp-auto-guess-root t lsp-enable-snippet nil inhibit-startup-screen t
+(setq lsp-auto-guess-root t lsp-enabled-clients '(infill) lsp-enable-snippet nil inhibit-startup-screen t
       lsp-diagnostics-provider :none lsp-headerline-breadcrumb-enable nil
       lsp-idle-delay 0.05 lsp-inline-completion-idle-delay 0.05) ; within a pause
 (find-file "a.py")
 (electric-indent-local-mode -1)
+(add-hook 'lsp-after-open-hook (lambda () (setq mode-name "opened"))) ; in the mode line
 (lsp)
 """
 
@@ -140,14 +143,30 @@ def cursor_right(screen: typist.Screen) -> typist.Screen:
     return screen._replace(column=screen.column + shows)
 
 
-def test_a_minute_of_ten_keys_a_second(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.fixture
+def terminal(
+    request: pytest.FixtureRequest, tmp_path: Path, script: dict[str, Any]
+) -> Iterator[Terminal]:
+    """Emacs with lsp-mode in a new file; `script` is the engine's."""
     command, environment = emacs(request, tmp_path)
-    script = NOT_COMPILED + configuration("lsp-mode", **typist.SCRIPT) + TYPING
-    (tmp_path / "script.el").write_text(script)
+    (tmp_path / "script.el").write_text(NOT_COMPILED + configuration("lsp-mode", **script) + TYPING)
     command = [*command, "-nw", "--load", "script.el"]
     with Terminal(tmp_path, command, environment) as terminal:
-        terminal.wait("LSP[infill", 60)
-        typist.check([cursor_right(screen) for screen in terminal.type(typist.keys())])
-        terminal.keys("C-x", "C-s")
-        terminal.wait("Wrote")
-    assert (tmp_path / "a.py").read_text() == typist.TEXT + "\n"
+        terminal.wait("(opened LSP[infill", 60)
+        yield terminal
+
+
+@pytest.mark.parametrize("script", [typist.SCRIPT])
+def test_a_minute_of_ten_keys_a_second(terminal: Terminal) -> None:
+    typist.check([cursor_right(screen) for screen in terminal.type(typist.keys())])
+
+
+@pytest.mark.parametrize("script", [{"answer": "otal", "load_seconds": 8}])
+def test_typing_goes_on_while_the_model_loads(terminal: Terminal) -> None:
+    """lsp-mode waits for an answer, but for a key, too."""
+    terminal.keys("x = ")
+    time.sleep(1.5)  # it has asked
+    terminal.keys("t")
+    terminal.wait("x = t", 3)
+    assert "otal" not in terminal.screen(), "the model is not loaded yet"
+    terminal.wait("x = total")

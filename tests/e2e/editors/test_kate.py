@@ -92,7 +92,7 @@ def kate(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kate]:
     if not vnc.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(vnc)]
         subprocess.run([*pip, "vncdotool==1.4.2"], check=True)
-    program = install_from_debian(folder, "trixie", "kate", "kate", "libqt6svg6")
+    program = install_from_debian(folder, "trixie", "kate", "kate", "libqt6svg6", "qt6-qpa-plugins")
     kate = Kate(program, vnc, tmp_path)
     yield kate
     kate.close()

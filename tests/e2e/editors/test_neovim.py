@@ -55,6 +55,16 @@ def test_fast_typing_leaves_no_stale_text_and_no_error(start: Any) -> None:
     neovim.quit()
 
 
+def test_what_is_typed_while_the_model_loads_is_answered_when_it_has(start: Any) -> None:
+    """Nobody asks again here: the server holds its answer back."""
+    script = {"answer": "otal = a + b", "load_seconds": 3}
+    neovim = start([*SERVER, "--stdio"], {"infill": {"model": json.dumps(script)}})
+    neovim.wait(lambda report: report["attached"])
+    neovim.keys("jAt")
+    neovim.wait(lambda report: report["ghost"] == "otal = a + b")
+    neovim.quit()
+
+
 def test_with_the_bundled_model(start: Any) -> None:
     neovim = start(INFILL_LSP, {"infill": {"deadlineMs": 20_000}})
     ready = neovim.wait(lambda report: report["status"] and not report["status"]["busy"], 60)

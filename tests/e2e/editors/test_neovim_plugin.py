@@ -54,13 +54,17 @@ def test_ghost_text_is_typed_through_and_accepted(start: Any, tmp_path: Path) ->
     neovim.quit()
 
 
-def test_what_is_typed_while_the_model_loads_is_answered_when_it_has(start: Any) -> None:
-    model = json.dumps({"answer": ANSWER, "load_seconds": 3})
-    neovim = start([*SERVER, "--stdio"], {"model": model}, plugin=True)
-    neovim.wait(lambda report: report["attached"])
+@pytest.mark.parametrize("seconds", [3, 10])
+def test_what_is_typed_before_the_model_is_loaded(
+    start: Any, tmp_path: Path, seconds: float
+) -> None:
+    """Also where it takes longer than the server waits, and typing begins before the server is there."""
+    journal = tmp_path / "journal"
+    script = {"answer": "otal = a + b", "load_seconds": seconds, "journal": str(journal)}
+    neovim = start([*SERVER, "--stdio"], {"model": json.dumps(script)}, plugin=True)
     neovim.keys("jAt")
-    assert neovim.wait(lambda report: report["answered"] > 0)["ghost"] == ""
-    neovim.wait(lambda report: report["ghost"])
+    shows(neovim, "    t", "otal = a + b")
+    assert requests(journal) == 1
     neovim.quit()
 
 

@@ -79,6 +79,20 @@ def test_ghost_text_is_typed_through_and_accepted(vim: Vim) -> None:
     assert vim.read() == SOURCE.replace("    \n", text, 1)
 
 
+@pytest.mark.parametrize("seconds", [2, 10])
+def test_what_is_typed_before_the_model_is_loaded(
+    program: str, tmp_path: Path, seconds: float
+) -> None:
+    """Also where it takes longer than the server waits, and typing begins before the server is there."""
+    with Vim(program, tmp_path, SOURCE, answer="otal = a + b", load_seconds=seconds) as vim:
+        vim.wait("def add")
+        vim.keys("j", "A", "t")
+        vim.wait("    total = a + b", 60)
+        assert vim.journal.read_text().count('"request"') == 1
+        vim.keys("Tab")
+        assert vim.read() == SOURCE.replace("    \n", "    total = a + b\n", 1)
+
+
 def test_leaving_insert_mode_or_typing_another_way_hides_it(vim: Vim) -> None:
     open_body(vim)
     vim.keys("Escape")

@@ -75,6 +75,20 @@ def test_ghost_text_menu_and_a_server_that_dies(
     assert folder["infill.disabledFiles"][-1] == "a.py"
 
 
+def test_what_is_typed_before_the_model_is_loaded(code_server: CodeServer) -> None:
+    folder = code_server.folder
+    program, journal, typed = folder / "server", folder / "journal", folder / "typed"
+    program.write_text(
+        f"#!/bin/sh\nuntil [ -e {shlex.quote(str(typed))} ]; do sleep 0.1; done\n"
+        f"exec {shlex.join([*SERVER, '--stdio'])}\n"
+    )
+    program.chmod(0o755)
+    script = {**ANSWER, "load_seconds": 6, "journal": str(journal)}
+    code_server.drive("early", script=script, server=program)
+    asked = [entry["prefix"] for entry in map(json.loads, journal.open()) if "prefix" in entry]
+    assert asked.count("def add(a, b):\n    t") == 2, "once each time"
+
+
 def test_holes_variants_refill_and_repair(code_server: CodeServer, server: Path) -> None:
     code_server.file.write_text(TWO_HOLES)
     code_server.drive("edit", script={"answer": THREE, "steps": 6}, server=server)

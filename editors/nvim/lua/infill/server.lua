@@ -16,6 +16,17 @@ local crashes = {}
 ---@type fun() have a server for every open file
 local attach_all
 
+--- Whether a request for suggestions is still to be answered.
+---@param id integer the client's
+local function waiting(id)
+  for _, request in pairs(vim.lsp.get_client_by_id(id).requests) do
+    if request.type == 'pending' and request.method == 'textDocument/inlineCompletion' then
+      return true
+    end
+  end
+  return false
+end
+
 --- The command where none is given: the one on the PATH, or where the README has it installed.
 ---@return string[]
 function M.command()
@@ -50,8 +61,10 @@ function M.start(cmd, settings, shower)
         ready[context.client_id] = not loading or not status.busy
         statuses[context.client_id] = status
         vim.cmd.redrawstatus({ bang = true })
-        -- What was typed while the model was loading was answered with nothing.
-        if loading and not status.busy and vim.startswith(vim.api.nvim_get_mode().mode, 'i') then
+        -- What was typed before the server was there was not asked about, and for a model that loads
+        -- for long the server does not hold its answer back.
+        local typing = vim.startswith(vim.api.nvim_get_mode().mode, 'i')
+        if loading and not status.busy and typing and not waiting(context.client_id) then
           shower.ask()
         end
       end,
