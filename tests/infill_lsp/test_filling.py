@@ -59,7 +59,7 @@ async def test_one_after_another_each_sees_the_ones_before() -> None:
 
 async def test_a_hole_by_itself_begins_with_what_the_code_below_lacks() -> None:
     engine = FakeEngine(lambda request: [" = 2 * a" if request.begins else "factor * 3"])
-    filled, filling = await fill(engine, "def f(a):\n    pass\n    return a * factor\n")
+    filled, filling = await fill(engine, "def f(a):\n    ...\n    return a * factor\n")
     assert filled == "def f(a):\n    factor = 2 * a\n    return a * factor\n"
     assert [request.begins for request in engine.requests] == ["factor"]
     assert filling.asked == 1
