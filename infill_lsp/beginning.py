@@ -22,6 +22,7 @@ from infill_lsp.postprocess import expected_indent, postprocess
 _OUTERMOST = re.compile(r"^(?=[^\s#)\]}])", re.MULTILINE)
 """Where a statement of the module begins."""
 _DEFINITION = re.compile(r"@|(?:async\s+)?def\b|class\b")
+_BEGUN = re.compile(r"(?:for )?\w+")
 _LEAVES = re.compile(r"\s*(?:return|raise|break|continue|pass)\b")
 _WORD = re.compile(r"[^\W\d]\w*")
 _LONGEST = 50_000
@@ -33,14 +34,14 @@ class Beginning:
     """How a fill begins, and what it has to bind."""
 
     text: str
-    """The gap's indentation, as far as it is missing, and a name; behind `for` where deeper lines
-    follow."""
+    """What the gap's line lacks of its indentation and a name; behind `for` where deeper lines follow.
+    Empty where all of that stands there."""
     names: tuple[str, ...]
     """At least one."""
     before: str
-    """Of the outermost definition around the gap, what stands before the gap's line."""
+    """Of the outermost definition around the gap, what stands before the gap."""
     after: str
-    """What stands behind that line."""
+    """What stands behind the gap's line."""
     known: frozenset[str]
     """Names bound outside of that definition."""
 
@@ -55,9 +56,8 @@ class Beginning:
         return None
 
     def _left_by(self, fill: str) -> bool:
-        return any(
-            name in self.names for name in unbound(f"{self.before}{fill}\n", self.after, self.known)
-        )
+        left = unbound(f"{self.before}{fill}\n", self.after, self.known)
+        return left is None or any(name in self.names for name in left)
 
 
 def _misfits(fill: str, context: Context) -> bool:
@@ -66,14 +66,20 @@ def _misfits(fill: str, context: Context) -> bool:
 
 
 def beginning(context: Context) -> Beginning | None:
-    """For a gap on lines of its own inside a Python function; None: anything may stand there."""
+    """For a gap in a Python function on lines of its own, or behind the first letters of such a line;
+    None: anything may stand there."""
     if context.language != "python" or context.in_string or context.in_comment:
         return None
-    if context.line_prefix.strip() or (context.line_suffix.strip() and not context.own_lines):
+    typed = context.line_prefix.lstrip()
+    begun = bool(typed)
+    if (begun and not _BEGUN.fullmatch(typed)) or (
+        context.line_suffix.strip() and (begun or not context.own_lines)
+    ):
         return None
     line_start = len(context.prefix) - len(context.line_prefix)
     above, below = context.prefix[:line_start], context.suffix.partition("\n")[2]
-    indent = context.line_prefix or _indent(above, below, context)
+    stands = context.line_prefix[: len(context.line_prefix) - len(typed)]
+    indent = stands or ("" if begun else _indent(above, below, context))
     starts = [each.start() for each in _OUTERMOST.finditer(above)]
     if not indent or not starts or not _DEFINITION.match(above, starts[-1]):
         return None
@@ -84,17 +90,19 @@ def beginning(context: Context) -> Beginning | None:
         return None
     known = _bound_outside(above[: starts[-1]], below[len(after) :], *context.imports, before)
     deeper = len(_indent_of(after)) > len(indent)
-    nothing = f"{indent}{'if 0:' if deeper else 'pass'}\n"
-    names = unbound(before + nothing, after, known)
+    names = unbound(f"{before}{indent}{'if 0:' if deeper else 'pass'}\n", after, known)
     if not names:
         return None
-    read = re.search(rf"(?<![\w.]){names[0]}\b\s*(\.|[-+*/%|&^@]+=)?", after)
-    how = read[1] if read else None
-    if how == "." and names[0] in sys.stdlib_module_names:
-        return None  # it is to be imported, and not here
-    missing = indent.removeprefix(context.line_prefix)
-    loop = "for " if deeper and how in (None, ".") else ""
-    return Beginning(f"{missing}{loop}{names[0]}", names, before, after, known)
+    for first in names:
+        read = re.search(rf"(?<![\w.]){first}\b\s*(\.|[-+*/%|&^@]+=)?", after)
+        how = read[1] if read else None
+        if how == "." and first in sys.stdlib_module_names:
+            return None  # it is to be imported, and not here
+        whole = f"for {first}" if deeper and how in (None, ".") else first
+        if whole.startswith(typed):
+            text = indent.removeprefix(stands) + whole.removeprefix(typed)
+            return Beginning(text, names, before + context.line_prefix, after, known)
+    return None
 
 
 def _indent(above: str, below: str, context: Context) -> str:

@@ -43,9 +43,9 @@ _SILENT = {"attribute": "attribute", "keyword_argument": "name", "call": "functi
 """Whose name in that field is no variable, or seldom one."""
 
 
-def unbound(before: str, after: str, known: Collection[str] = ()) -> tuple[str, ...]:
+def unbound(before: str, after: str, known: Collection[str] = ()) -> tuple[str, ...] | None:
     """The names that code behind a gap reads, in its own function, before anything there or around it
-    binds them; the first to be read comes first. Empty where something does not parse.
+    binds them; the first to be read comes first. None where something does not parse.
 
     before: from the outermost definition around the gap up to the gap, and whatever stands in it.
     after: the rest of that definition. known: names bound outside of it.
@@ -53,7 +53,7 @@ def unbound(before: str, after: str, known: Collection[str] = ()) -> tuple[str, 
     text = before + after
     tree = parse("python", text)
     if tree is None or tree.root_node.has_error:
-        return ()
+        return None
     *outer, own = _scopes_at(tree.root_node, len(before))
     bound = [
         pair for scope in outer if scope.type != "class_definition" for pair in _bound(scope, text)
@@ -107,13 +107,19 @@ def _bindings(scope: Node) -> Iterator[tuple[Node, int]]:
         field = _TARGETS.get(node.type)
         target = node.child_by_field_name(field) if field else None
         if target is not None:
-            # a value is read before its name is bound; a comprehension's target is bound before
+            # a value is read before its name is bound; in an expression the order is another one
             at = node.end_byte if node.type == "assignment" else node.start_byte
-            if node.type == "for_in_clause" and node.parent is not None:
-                at = node.parent.start_byte
+            if node.type in ("for_in_clause", "named_expression"):
+                at = _statement_of(node).start_byte
             yield from _names_in(target, at)
         elif node.type in _BINDERS:
             yield from _names_in(node, node.start_byte)
+
+
+def _statement_of(node: Node) -> Node:
+    while node.parent is not None and not node.type.endswith("_statement"):
+        node = node.parent
+    return node
 
 
 def _names_in(node: Node, at: int) -> Iterator[tuple[Node, int]]:

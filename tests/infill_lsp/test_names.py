@@ -30,6 +30,7 @@ from infill_lsp.names import unbound
         ),
         ("def f(a):\n    ‸\n    try:\n        a()\n    except a as b:\n        print(b)\n", ()),
         ("def f(a):\n    ‸\n    if (b := a):\n        return b\n", ()),
+        ("def f(a):\n    ‸\n    return b.c if (b := a) else 1\n", ()),
         ("def f(a):\n    ‸\n    match a:\n        case [b, {'x': c}]:\n            b, c\n", ()),
         ("def f(a):\n    ‸\n    global b\n    return b\n", ()),
         (
@@ -46,10 +47,10 @@ from infill_lsp.names import unbound
         ("class A:\n    b = 1\n    def f(self):\n        ‸\n        return b\n", ("b",)),
         ("class A:\n    ‸\n    c = b\n", ("b",)),
         # nothing can be said
-        ("def f(a):\n    ‸\n    return b +\n", ()),
+        ("def f(a):\n    ‸\n    return b +\n", None),
     ],
 )
-def test_unbound(marked: str, names: tuple[str, ...]) -> None:
+def test_unbound(marked: str, names: tuple[str, ...] | None) -> None:
     before, after = marked.split("‸")
     assert unbound(before + "pass", after) == names
 
