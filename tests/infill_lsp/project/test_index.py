@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from itertools import zip_longest
 
 import pytest
 from hypothesis import given, settings
@@ -51,25 +50,15 @@ def test_rarer_words_count_more() -> None:
     assert index.similar("compute_common(tidal_resonance)", 1, but_not="")[0].path == "rare.py"
 
 
-@settings(max_examples=60)
-@given(
-    st.lists(st.lists(st.sampled_from(WORDS), min_size=1), min_size=1, max_size=12),
-    st.lists(st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1), min_size=1, max_size=8),
-)
-def test_common_words_are_not_counted_again_and_the_answers_are_the_same(
-    files: list[list[str]], questions: list[list[str]]
-) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("infill_lsp.project.index.MOST_POSTINGS", 3)
-        index, counting = Index(), Index()
-        for number, (words, asked) in enumerate(zip_longest(files, questions)):
-            for each in (index, counting):
-                each.add(f"{number}.py", "python", " ".join(words or ["alpha"]))
-            counting._common.clear()  # counts every word of every question
-            text = " ".join(asked or files[0])
-            expected = counting.similar(text, 9, but_not="")
-            assert index.similar(text, 9, but_not="") == expected
-            assert index.similar(text, 9, but_not="") == expected
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text("aAbB_1 é\n", max_size=40))))
+def test_words_are_counted_as_sqlite_counts_them(changes: list[tuple[str, str]]) -> None:
+    index = Index()
+    for name, text in changes:
+        index.add(f"{name}.py", "python", text)
+    index._database.execute("CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row)")
+    counted = dict(index._database.execute("SELECT term, doc FROM vocabulary"))
+    ours = {word: count for word, count in index._regions_with.items() if word.isascii()}
+    assert ours == {word: count for word, count in counted.items() if word in ours}
 
 
 def test_a_region_says_where_it_begins() -> None:
