@@ -33,15 +33,13 @@ class Files:
         changed = _changed(self._root / path)
         return None if changed is None else _text(self._root / path, changed)
 
-    def installed(self, wanted: Import) -> str | None:
-        """The installed file that an import of Python means; None when there is none."""
-        if not wanted.anywhere:
-            return None
+    def installed(self, wanted: Import) -> list[str]:
+        """The installed file that an import of Python means; empty when there is none."""
         for folder in self._packages:
             for path in wanted.paths:
                 if path.endswith((".py", ".pyi")) and (folder / path).is_file():
-                    return path
-        return None
+                    return [path]
+        return []
 
     def outline(self, path: str) -> Outline:
         """The outline of an installed file as it is now."""

@@ -151,11 +151,8 @@ def is_test(path: str) -> bool:
 
 
 def _meant(wanted: Import, index: Index, files: Files) -> list[str]:
-    """The files that an import means: of the workspace, else the installed one."""
-    if found := index.resolve(wanted):
-        return found
-    installed = files.installed(wanted)
-    return [] if installed is None else [installed]
+    """The files that an import in the workspace means: its own, else the installed one."""
+    return index.resolve(wanted) or (files.installed(wanted) if wanted.anywhere else [])
 
 
 def _symbols(path: str, names: set[str], index: Index, files: Files) -> Sequence[Symbol]:
@@ -179,7 +176,10 @@ def _passed_on(
         return
     for each in _imports(path, names, index, files):
         taken = names.intersection(each.names)
-        for target in _meant(each, index, files)[:1] if taken else ():
+        if not taken:
+            continue
+        found = _meant(each, index, files) if path in index else files.installed(each)
+        for target in found[:1]:
             if target != path:
                 symbols = _symbols(target, taken, index, files)
                 yield from _outlined("imports", target, symbols, taken, near, language)
