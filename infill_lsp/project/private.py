@@ -34,8 +34,8 @@ def holds_secret(text: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def _is_secret(line: str) -> bool:
-    """To ask a plugin takes several times as long as its own patterns do, so those are looked for
-    first, and the plugin is asked only where one is found."""
+    """To ask a plugin takes longer than to look for its patterns, so those come first, and it is
+    asked only where one is found."""
     return any(
         plugin.analyze_line(filename="", line=line, line_number=0)
         for plugin, patterns in _plugins()
@@ -64,5 +64,5 @@ def _plugins() -> tuple[tuple[BasePlugin, tuple[re.Pattern[str], ...]], ...]:
 
     with default_settings() as settings:
         names = sorted(set(settings.plugins) - _NO_SECRETS)
-        plugins = [from_plugin_classname(name) for name in names]
+        plugins: list[BasePlugin] = [from_plugin_classname(name) for name in names]
     return tuple((plugin, patterns(plugin)) for plugin in plugins)

@@ -88,6 +88,60 @@ def test_an_import_means_the_exact_path_or_the_end_of_one() -> None:
     assert index.resolve(Import(("op/prices.py",))) == []
 
 
+parts = st.lists(st.sampled_from(["a", "b", "ab", "b_", "c.py"]), min_size=1, max_size=4)
+folders = parts.map(lambda names: "/".join([*names, ""]))
+
+
+def obvious(paths: list[str], wanted: Import) -> list[str]:
+    """What an import means, by a look at every path."""
+    for path in wanted.paths:
+        if path.endswith("/"):
+            found = [
+                each for each in paths if f"/{each}".rpartition("/")[0].endswith(f"/{path[:-1]}")
+            ]
+        else:
+            ends = [each for each in paths if wanted.anywhere and each.endswith(f"/{path}")]
+            found = sorted([each for each in paths if each == path] or ends, key=len)[:1]
+        if found:
+            return found
+    return []
+
+
+@given(
+    st.lists(parts.map("/".join), max_size=12),
+    st.lists(parts.map("/".join) | folders, min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_an_import_means_what_a_look_at_every_path_finds(
+    paths: list[str], wanted: list[str], anywhere: bool
+) -> None:
+    index = Index()
+    for path in paths:
+        index.add(path, "python", "")
+    asked = Import(tuple(wanted), anywhere=anywhere)
+    assert index.resolve(asked) == obvious(sorted(set(paths)), asked)
+
+
+@given(st.sets(st.sampled_from(["A", "B", "f", "g"])))
+def test_of_a_file_what_has_a_name_or_belongs_to_it(names: set[str]) -> None:
+    index = Index()
+    index.add("a.py", "python", "class A:\n    def f(self): ...\n\ndef g(): ...\nB = 1\n")
+    every = index.symbols("a.py")
+    assert [each.name for each in every] == ["A", "f", "g", "B"]
+    assert index.symbols("a.py", names) == [
+        each for each in every if each.name in names or each.owner in names
+    ]
+
+
+def test_import_statements_are_those_of_the_file_as_it_is() -> None:
+    index = Index()
+    index.add("a.py", "python", "import x\n")
+    index.add("a.py", "python", "from b import (\n    c,\n)\nimport d\n\ndef f():\n    import e\n")
+    index.add("a.json", "json", "{}")
+    assert index.imports("a.py") == ["from b import (\n    c,\n)", "import d"]
+    assert index.imports("a.json") == index.imports("none.py") == []
+
+
 def test_without_full_text_search_nothing_is_similar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "infill_lsp.project.index._WORDS", "CREATE VIRTUAL TABLE words USING none()"
