@@ -45,7 +45,7 @@ class Settings:
     """No suggestions in files whose name or path matches one of these patterns."""
     ignored_files: bool = False
     """Suggest in files that `.gitignore` or `.infillignore` names, too."""
-    project_context: tuple[Source, ...] = ("similar", "recent")
+    project_context: tuple[Source, ...] = ("imports", "similar", "recent")
     """Which pieces of the workspace's other files the model is shown: `imports` (definitions behind
     them), `sibling` (test or header), `called` (signatures), `similar` (regions), `recent` (edits).
     The default is what was measured to help the bundled model; `[]`: no other file is read."""

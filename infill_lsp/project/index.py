@@ -8,19 +8,25 @@ disk. Used from one thread.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterable
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from infill_lsp.project.modules import Import
-from infill_lsp.project.symbols import Symbol, symbols_of
+from infill_lsp.project.outline import outline_of
+from infill_lsp.project.symbols import Symbol
 
 REGION = 24
 """Lines of a region, the unit that similarity is looked for in."""
 MOST_POSTINGS = 700
 """Regions that the words of a question may stand in together: its rarest words come first."""
 MOST_WORDS = 16
+MOST_OF_FOLDER = 200
+"""Files of a folder that is imported as a whole."""
 LOOKED_AT = 40
 """Regions ranked beyond those asked for, since some are of the file itself or of older versions."""
 _REGIONS = 1 << 16
@@ -29,8 +35,12 @@ _REGIONS = 1 << 16
 WORD = re.compile(r"[A-Za-z_]\w{2,}")
 _SCHEMA = """
     CREATE TABLE files (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT UNIQUE, name TEXT, language TEXT);
-    CREATE INDEX files_by_name ON files (name);
+        id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT UNIQUE, language TEXT,
+        path_turned TEXT, folder_turned TEXT);
+    CREATE INDEX files_by_end ON files (path_turned);
+    CREATE INDEX files_by_folder ON files (folder_turned);
+    CREATE TABLE imports (file INTEGER, statement TEXT);
+    CREATE INDEX imports_by_file ON imports (file);
     CREATE TABLE symbols (name TEXT, file INTEGER, line INTEGER, owner TEXT, signature TEXT);
     CREATE INDEX symbols_by_name ON symbols (name);
     CREATE INDEX symbols_by_file ON symbols (file);
@@ -38,7 +48,6 @@ _SCHEMA = """
 _WORDS = """
     CREATE VIRTUAL TABLE words USING fts5 (
         text, content='', tokenize="unicode61 tokenchars '_'");
-    CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 """
 
 
@@ -64,9 +73,9 @@ class Index:
     def __init__(self) -> None:
         self._database = sqlite3.connect(":memory:", isolation_level=None)
         self._database.executescript(_SCHEMA)
-        self._common: set[str] = set()
-        """Words that were seen to stand in more than `MOST_POSTINGS` regions, as they will for good:
-        to count those again is what would take the time."""
+        self._regions_with: Counter[str] = Counter()
+        """In how many regions a word stands, those of older versions among them. SQLite would count
+        at every question, which takes as long as all else together."""
         self.has_words = True
         """False where this Python's SQLite was built without FTS5: nothing is similar then."""
         try:
@@ -79,27 +88,19 @@ class Index:
         self.remove(path)
         run = self._database.execute
         run("BEGIN")
-        name = path.rpartition("/")[2]
-        added = run("INSERT INTO files VALUES (NULL, ?, ?, ?)", (path, name, language))
+        turned = _turned(path), _turned(path.rpartition("/")[0] + "/")
+        added = run("INSERT INTO files VALUES (NULL, ?, ?, ?, ?)", (path, language, *turned))
         file = int(added.lastrowid or 0)
+        outline = outline_of(language, text)
         self._database.executemany(
             "INSERT INTO symbols VALUES (?, ?, ?, ?, ?)",
-            [
-                (each.name, file, each.line, each.owner, each.signature)
-                for each in symbols_of(language, text)
-            ],
+            [(each.name, file, each.line, each.owner, each.signature) for each in outline.symbols],
         )
-        lines = text.split("\n")
+        self._database.executemany(
+            "INSERT INTO imports VALUES (?, ?)", [(file, each) for each in outline.imports]
+        )
         if self.has_words:
-            self._database.executemany(
-                "INSERT INTO words (rowid, text) VALUES (?, ?)",
-                [
-                    (file * _REGIONS + number, " ".join(set(WORD.findall("\n".join(region)))))
-                    for number, region in enumerate(
-                        lines[start : start + REGION] for start in range(0, len(lines), REGION)
-                    )
-                ],
-            )
+            self._add_words(file, text.split("\n"))
         run("COMMIT")
 
     def remove(self, path: str) -> None:
@@ -107,12 +108,16 @@ class Index:
         run = self._database.execute
         if (row := run("SELECT id FROM files WHERE path = ?", (path,)).fetchone()) is not None:
             run("DELETE FROM symbols WHERE file = ?", row)
+            run("DELETE FROM imports WHERE file = ?", row)
             run("DELETE FROM files WHERE id = ?", row)
 
     def paths(self, under: str = "") -> list[str]:
         """All files, or those below a folder."""
         found = self._database.execute("SELECT path FROM files ORDER BY path")
         return [path for (path,) in found if not under or path.startswith(f"{under}/")]
+
+    def __contains__(self, path: str) -> bool:
+        return self.language(path) is not None
 
     def language(self, path: str) -> str | None:
         """The file's language; None when it is not in the index."""
@@ -121,12 +126,15 @@ class Index:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def symbols(self, path: str) -> list[Symbol]:
-        """What a file defines, in order."""
+    def symbols(self, path: str, names: Collection[str] | None = None) -> list[Symbol]:
+        """What a file defines, in order. names: only what has one of them, or is a member of what
+        has."""
         rows = self._database.execute(
-            "SELECT symbols.name, owner, signature, line FROM symbols JOIN files ON file = id"
-            " WHERE path = ? ORDER BY line",
-            (path,),
+            "WITH wanted AS (SELECT value FROM json_each(:names))"
+            " SELECT symbols.name, owner, signature, line FROM symbols JOIN files ON file = id"
+            " WHERE path = :path AND (:names IS NULL OR symbols.name IN wanted OR owner IN wanted)"
+            " ORDER BY line",
+            {"path": path, "names": None if names is None else json.dumps(list(names))},
         )
         return [Symbol(*row) for row in rows]
 
@@ -139,25 +147,35 @@ class Index:
         ).fetchall()
         return [Definition(row[0], Symbol(*row[1:])) for row in rows] if len(rows) <= most else []
 
-    def named(self, file_name: str) -> list[str]:
-        """All files of a name, wherever they are."""
+    def imports(self, path: str) -> list[str]:
+        """The import statements of a file, in order."""
         rows = self._database.execute(
-            "SELECT path FROM files WHERE name = ? ORDER BY length(path), path", (file_name,)
+            "SELECT statement FROM imports JOIN files ON file = id WHERE path = ?"
+            " ORDER BY imports.rowid",
+            (path,),
         )
-        return [path for (path,) in rows]
+        return [statement for (statement,) in rows]
+
+    def ending(self, end: str) -> str | None:
+        """The file whose path is `end` or ends with it, the shortest of several: `b/c.py` finds
+        `b/c.py` and `a/b/c.py`, not `ab/c.py`."""
+        row = self._database.execute(
+            "SELECT path FROM files WHERE path_turned BETWEEN ? AND ?"
+            " ORDER BY length(path), path LIMIT 1",
+            _beginning(_turned(end)),
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def resolve(self, wanted: Import) -> list[str]:
         """The files of the workspace that an import means; empty when it has none."""
         for path in wanted.paths:
             if path.endswith("/"):
                 found = self._folder(path)
+            elif wanted.anywhere:
+                end = self.ending(path)
+                found = [] if end is None else [end]
             else:
-                name = path.rpartition("/")[2]
-                found = [
-                    each
-                    for each in self.named(name)
-                    if each == path or (wanted.anywhere and each.endswith(f"/{path}"))
-                ][:1]
+                found = [path] if path in self else []
             if found:
                 return found
         return []
@@ -176,40 +194,41 @@ class Index:
         )
         return [Region(*row) for row in rows]
 
+    def _add_words(self, file: int, lines: list[str]) -> None:
+        for number, start in enumerate(range(0, len(lines), REGION)):
+            words = set(WORD.findall("\n".join(lines[start : start + REGION])))
+            self._regions_with.update({word.lower() for word in words})
+            self._database.execute(
+                "INSERT INTO words (rowid, text) VALUES (?, ?)",
+                (file * _REGIONS + number, " ".join(words)),
+            )
+
     def _rarest(self, words: Iterable[str]) -> list[str]:
-        if not self.has_words:
-            return []
-        words = set(words)
-        counts = self._counted(words - self._common)
-        self._common.update(word for count, word in counts if count > MOST_POSTINGS)
-        if all(count > MOST_POSTINGS for count, _ in counts):
-            counts = self._counted(words)
+        """Those whose regions are looked at: the rarest ones, at least one if any is known."""
+        known = ((self._regions_with[word], word) for word in words if word in self._regions_with)
         chosen: list[str] = []
         postings = 0
-        for count, word in sorted(counts)[:MOST_WORDS]:
+        for count, word in sorted(known)[:MOST_WORDS]:
             postings += count
             if chosen and postings > MOST_POSTINGS:
                 break
             chosen.append(word)
         return chosen
 
-    def _counted(self, words: Iterable[str]) -> list[tuple[int, str]]:
-        """In how many regions each word stands; words that stand in none are left out."""
-        counts = []
-        for word in words:
-            row = self._database.execute(
-                "SELECT doc FROM vocabulary WHERE term = ?", (word,)
-            ).fetchone()
-            if row is not None:
-                counts.append((int(row[0]), word))
-        return counts
-
     def _folder(self, folder: str) -> list[str]:
         """The files directly in the folders that end with `folder`."""
         rows = self._database.execute(
-            "SELECT path FROM files WHERE path LIKE ? OR path LIKE ? ORDER BY path LIMIT 200",
-            (f"{folder}%", f"%/{folder}%"),
+            "SELECT path FROM files WHERE folder_turned BETWEEN ? AND ? ORDER BY path LIMIT ?",
+            (*_beginning(_turned(folder)), MOST_OF_FOLDER),
         )
-        return [
-            path for (path,) in rows if f"/{path}".endswith(f"/{folder}" + path.rpartition("/")[2])
-        ]
+        return [path for (path,) in rows]
+
+
+def _turned(path: str) -> str:
+    """From its end to its start, so that paths with one end stand together."""
+    return f"/{path}"[::-1]
+
+
+def _beginning(text: str) -> tuple[str, str]:
+    """Between which texts those lie that begin with this one."""
+    return text, text + chr(sys.maxunicode)

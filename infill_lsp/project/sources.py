@@ -11,16 +11,15 @@ similar   the regions of other files that share the gap's rarer words
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import PurePosixPath
 
 from infill_lsp.context import Context
 from infill_lsp.grammars import GRAMMARS
 from infill_lsp.project.files import Files
 from infill_lsp.project.index import REGION, WORD, Index
-from infill_lsp.project.modules import imports_of
+from infill_lsp.project.modules import Import, imports_of
 from infill_lsp.project.symbols import Symbol
 
 NEAR_BEFORE, NEAR_AFTER = 1500, 400
@@ -87,13 +86,12 @@ def imports(asked: Question, index: Index, files: Files) -> Iterator[Piece]:
     near = set(_WORD.findall(asked.near))
     wanted: dict[str, set[str]] = {}
     for each in imports_of(asked.language, asked.imports, asked.path):
-        paths = index.resolve(each) or filter(None, [files.resolve(each)])
-        for path in paths:
+        for path in _meant(each, index, files):
             wanted.setdefault(path, set()).update(each.names or near)
     for path, names in wanted.items():
         if path == asked.path:
             continue
-        symbols = _symbols(path, index, files)
+        symbols = _symbols(path, names, index, files)
         missing = names - {symbol.name for symbol in symbols}
         yield from _outlined("imports", path, symbols, names, near, asked.language)
         yield from _passed_on(path, missing & near, near, index, files, asked.language)
@@ -136,14 +134,15 @@ def sibling_paths(path: str, index: Index) -> list[str]:
     """Files that belong to `path` by their name: its test or what it tests, its header."""
     place = PurePosixPath(path)
     stem, ending = place.stem, place.suffix
-    found = _TEST.match(stem)
-    if found is not None:
-        names = [(found["a"] or found["b"]) + ending]
+    test = _TEST.match(stem)
+    if test is not None:
+        names = [(test["a"] or test["b"]) + ending]
     else:
         dots = [f"{stem}.test{ending}", f"{stem}.spec{ending}"]
         names = [f"test_{stem}{ending}", f"{stem}_test{ending}", f"{stem}Test{ending}", *dots]
     names += [stem + other for other in _HEADERS.get(ending, ())]
-    return [each for name in names for each in index.named(name)[:1] if each != path]
+    found = (index.ending(name) for name in names)
+    return [each for each in found if each is not None and each != path]
 
 
 def is_test(path: str) -> bool:
@@ -151,8 +150,22 @@ def is_test(path: str) -> bool:
     return _TEST.match(PurePosixPath(path).stem) is not None
 
 
-def _symbols(path: str, index: Index, files: Files) -> list[Symbol]:
-    return index.symbols(path) or files.symbols(path)
+def _meant(wanted: Import, index: Index, files: Files) -> list[str]:
+    """The files that an import in the workspace means: its own, else the installed one."""
+    return index.resolve(wanted) or (files.installed(wanted) if wanted.anywhere else [])
+
+
+def _symbols(path: str, names: set[str], index: Index, files: Files) -> Sequence[Symbol]:
+    """What a file defines, at least what has one of these names or belongs to it."""
+    return index.symbols(path, names) if path in index else files.outline(path).symbols
+
+
+def _imports(path: str, names: set[str], index: Index, files: Files) -> list[Import]:
+    """What a file imports by statements that hold one of these names; the others are not read."""
+    language = index.language(path)
+    statements = files.outline(path).imports if language is None else index.imports(path)
+    holding = tuple(each for each in statements if not names.isdisjoint(_WORD.findall(each)))
+    return imports_of(language or "python", holding, path)
 
 
 def _passed_on(
@@ -161,18 +174,21 @@ def _passed_on(
     """Definitions of names that a file only passes on, e.g. a package's `__init__.py`."""
     if not names:
         return
-    for each in files.imports(path):
+    for each in _imports(path, names, index, files):
         taken = names.intersection(each.names)
-        target = next(chain(index.resolve(each), filter(None, [files.resolve(each)])), None)
-        if taken and target is not None and target != path:
-            symbols = _symbols(target, index, files)
-            yield from _outlined("imports", target, symbols, taken, near, language)
+        if not taken:
+            continue
+        found = _meant(each, index, files) if path in index else files.installed(each)
+        for target in found[:1]:
+            if target != path:
+                symbols = _symbols(target, taken, index, files)
+                yield from _outlined("imports", target, symbols, taken, near, language)
 
 
 def _outlined(
     source: str,
     path: str,
-    symbols: list[Symbol],
+    symbols: Sequence[Symbol],
     names: set[str] | None,
     near: set[str],
     language: str,

@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from tree_sitter import Language, Query, QueryCursor
+from tree_sitter import Language, Query, QueryCursor, Tree
 
-from infill_lsp.documents import parse
 from infill_lsp.grammars import GRAMMARS, parser_for
 from infill_lsp.syntax import scope_of
 
@@ -67,11 +66,10 @@ class Symbol:
     """From 0."""
 
 
-def symbols_of(language: str, text: str) -> tuple[Symbol, ...]:
-    """The definitions of a text, in order; empty where trees say nothing."""
+def symbols_in(tree: Tree, text: str, language: str) -> tuple[Symbol, ...]:
+    """The definitions of a text, in order."""
     query = _query(language)
-    tree = parse(language, text) if query is not None else None
-    if query is None or tree is None:
+    if query is None:
         return ()
     row = GRAMMARS[language]
     captures = QueryCursor(query).captures(tree.root_node)

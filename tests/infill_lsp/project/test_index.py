@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from itertools import zip_longest
 
 import pytest
 from hypothesis import given, settings
@@ -51,25 +50,15 @@ def test_rarer_words_count_more() -> None:
     assert index.similar("compute_common(tidal_resonance)", 1, but_not="")[0].path == "rare.py"
 
 
-@settings(max_examples=60)
-@given(
-    st.lists(st.lists(st.sampled_from(WORDS), min_size=1), min_size=1, max_size=12),
-    st.lists(st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1), min_size=1, max_size=8),
-)
-def test_common_words_are_not_counted_again_and_the_answers_are_the_same(
-    files: list[list[str]], questions: list[list[str]]
-) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("infill_lsp.project.index.MOST_POSTINGS", 3)
-        index, counting = Index(), Index()
-        for number, (words, asked) in enumerate(zip_longest(files, questions)):
-            for each in (index, counting):
-                each.add(f"{number}.py", "python", " ".join(words or ["alpha"]))
-            counting._common.clear()  # counts every word of every question
-            text = " ".join(asked or files[0])
-            expected = counting.similar(text, 9, but_not="")
-            assert index.similar(text, 9, but_not="") == expected
-            assert index.similar(text, 9, but_not="") == expected
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text("aAbB_1 é\n", max_size=40))))
+def test_words_are_counted_as_sqlite_counts_them(changes: list[tuple[str, str]]) -> None:
+    index = Index()
+    for name, text in changes:
+        index.add(f"{name}.py", "python", text)
+    index._database.execute("CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row)")
+    counted = dict(index._database.execute("SELECT term, doc FROM vocabulary"))
+    ours = {word: count for word, count in index._regions_with.items() if word.isascii()}
+    assert ours == {word: count for word, count in counted.items() if word in ours}
 
 
 def test_a_region_says_where_it_begins() -> None:
@@ -97,6 +86,60 @@ def test_an_import_means_the_exact_path_or_the_end_of_one() -> None:
     assert index.resolve(Import(("none.py", "prices.py"))) == ["prices.py"]
     assert index.resolve(Import(("pkg/store/",))) == ["go/pkg/store/a.go"]
     assert index.resolve(Import(("op/prices.py",))) == []
+
+
+parts = st.lists(st.sampled_from(["a", "b", "ab", "b_", "c.py"]), min_size=1, max_size=4)
+folders = parts.map(lambda names: "/".join([*names, ""]))
+
+
+def obvious(paths: list[str], wanted: Import) -> list[str]:
+    """What an import means, by a look at every path."""
+    for path in wanted.paths:
+        if path.endswith("/"):
+            found = [
+                each for each in paths if f"/{each}".rpartition("/")[0].endswith(f"/{path[:-1]}")
+            ]
+        else:
+            ends = [each for each in paths if wanted.anywhere and each.endswith(f"/{path}")]
+            found = sorted([each for each in paths if each == path] or ends, key=len)[:1]
+        if found:
+            return found
+    return []
+
+
+@given(
+    st.lists(parts.map("/".join), max_size=12),
+    st.lists(parts.map("/".join) | folders, min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_an_import_means_what_a_look_at_every_path_finds(
+    paths: list[str], wanted: list[str], anywhere: bool
+) -> None:
+    index = Index()
+    for path in paths:
+        index.add(path, "python", "")
+    asked = Import(tuple(wanted), anywhere=anywhere)
+    assert index.resolve(asked) == obvious(sorted(set(paths)), asked)
+
+
+@given(st.sets(st.sampled_from(["A", "B", "f", "g"])))
+def test_of_a_file_what_has_a_name_or_belongs_to_it(names: set[str]) -> None:
+    index = Index()
+    index.add("a.py", "python", "class A:\n    def f(self): ...\n\ndef g(): ...\nB = 1\n")
+    every = index.symbols("a.py")
+    assert [each.name for each in every] == ["A", "f", "g", "B"]
+    assert index.symbols("a.py", names) == [
+        each for each in every if each.name in names or each.owner in names
+    ]
+
+
+def test_import_statements_are_those_of_the_file_as_it_is() -> None:
+    index = Index()
+    index.add("a.py", "python", "import x\n")
+    index.add("a.py", "python", "from b import (\n    c,\n)\nimport d\n\ndef f():\n    import e\n")
+    index.add("a.json", "json", "{}")
+    assert index.imports("a.py") == ["from b import (\n    c,\n)", "import d"]
+    assert index.imports("a.json") == index.imports("none.py") == []
 
 
 def test_without_full_text_search_nothing_is_similar(monkeypatch: pytest.MonkeyPatch) -> None:

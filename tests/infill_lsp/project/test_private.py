@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from infill_lsp.project.private import holds_secret, is_private
+from infill_lsp.project.private import SHORTEST_SECRET, _plugins, holds_secret, is_private
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,55 @@ def test_a_line_with_a_secret_is_found_anywhere(line: str) -> None:
 )
 def test_code_that_speaks_of_secrets_is_let_through(line: str) -> None:
     assert not holds_secret(line)
+
+
+PIECES = [
+    *(
+        "password",
+        "api_key",
+        "AKIA",
+        "ghp_",
+        "xoxb-",
+        "eyJ",
+        "sk_live_",
+        "glpat-",
+        "https://",
+        "SG.",
+    ),
+    *(
+        "'",
+        '"',
+        "=",
+        ":",
+        " ",
+        "==",
+        "=>",
+        "@",
+        ".",
+        "-",
+        "/",
+        ";",
+        "0123456789abcdef",
+        "A1b2C3d4E5f6",
+    ),
+    *(
+        "5f4dcc3b5aa765d61d8327deb882cf99",
+        "012345678901234567890123456789abcdef",
+        "IOSFODNN7EXAMPLE",
+    ),
+]
+lines = st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join)
+
+
+@given(st.lists(lines, max_size=3))
+def test_it_is_as_if_every_plugin_were_asked_of_every_line(text: list[str]) -> None:
+    asked = [
+        plugin.analyze_line(filename="", line=line, line_number=0)
+        for line in text
+        if len(line) >= SHORTEST_SECRET
+        for plugin, _ in _plugins()
+    ]
+    assert holds_secret("\n".join(text)) == any(asked)
 
 
 def test_nobody_is_asked_whether_a_secret_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,28 @@ def test_installed_packages_are_followed_but_not_indexed(
     assert project.index.paths() == ["main.py"]
 
 
+def test_an_ignored_file_is_not_taken_for_an_installed_one(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    site = tmp_path / ".venv" / "lib" / "python3.11" / "site-packages"
+    write(site, {"tides.py": "def height(port: str) -> float: ...\n"})
+    project = make_project(
+        {"tides.py": "def height(hidden): ...\n", ".gitignore": "tides.py\n"}, packages=(site,)
+    )
+    text = "from tides import height\n\nx = ‸\n"
+    assert answered(project, text, "imports") == ["# tides.py\ndef height(port: str) -> float:"]
+
+
+def test_an_installed_package_passes_on_what_its_modules_define(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    site = tmp_path / ".venv" / "lib" / "python3.11" / "site-packages"
+    write(site, {"shop/__init__.py": "from .prices import Catalog\n", "shop/prices.py": PRICES})
+    project = make_project({}, packages=(site,))
+    text = "from shop import Catalog\n\nx = Catalog(‸)\n"
+    assert "class Catalog:" in "".join(answered(project, text, "imports"))
+
+
 def test_the_workspaces_environment_is_found(tmp_path: Path) -> None:
     write(
         tmp_path,

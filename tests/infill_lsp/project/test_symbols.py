@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infill_lsp.project.symbols import symbols_of
+from infill_lsp.project.outline import outline_of
 
 SAMPLES = Path(__file__).parents[3] / "fixtures" / "languages"
 EXPECTED = [
@@ -44,7 +44,9 @@ def test_a_signature_with_its_owner(
 ) -> None:
     text = (SAMPLES / file).read_text("utf-8")
     found = [
-        each for each in symbols_of(language, text) if (each.owner, each.name) == (owner, name)
+        each
+        for each in outline_of(language, text).symbols
+        if (each.owner, each.name) == (owner, name)
     ]
     assert [each.signature for each in found] == [signature]
     assert name in text.split("\n")[found[0].line]
@@ -52,14 +54,14 @@ def test_a_signature_with_its_owner(
 
 def test_what_is_local_to_a_function_is_left_out() -> None:
     text = "LIMIT = 3\ndef f():\n    def inner(): ...\n    class C:\n        x = 1\n    y = 2\n"
-    assert [each.name for each in symbols_of("python", text)] == ["LIMIT", "f"]
+    assert [each.name for each in outline_of("python", text).symbols] == ["LIMIT", "f"]
 
 
 def test_broken_code_still_defines_something() -> None:
-    symbols = symbols_of("python", "def f(a):\n    x = (\n\ndef g(b): ...\n")
+    symbols = outline_of("python", "def f(a):\n    x = (\n\ndef g(b): ...\n").symbols
     assert symbols[0].name == "f"
 
 
 @pytest.mark.parametrize("language", ["json", "yaml", "css", "klingon"])
 def test_data_defines_nothing(language: str) -> None:
-    assert symbols_of(language, '{"a": {"b": 1}}') == ()
+    assert outline_of(language, '{"a": {"b": 1}}').symbols == ()
