@@ -23,6 +23,8 @@ from engine.train.storage_loss import StorageLoss, from_json
 
 Line = tuple[str, str]
 
+CURVES = "curves.png"
+"""In the exported folder."""
 MISSING = "–"
 SCORES = {
     "pass_at_1": "pass@1",
@@ -74,6 +76,8 @@ def model_card(facts: CardFacts) -> str:
         progress = _progress(read_log(facts.log))
     with _naming(facts.state, "a checkpoint's state"):
         sections.append(_training(json.loads(_text(facts.state)), progress, facts.device))
+    if (facts.model / CURVES).exists():
+        sections.append(f"![Losses and rate by step]({CURVES})")
     with _naming(facts.manifest, "a corpus's manifest"):
         sections.append(_data(json.loads(_text(facts.manifest))))
     if facts.scores is not None:

@@ -71,7 +71,7 @@ class Recipe:
     """Weight of a slot that is to be deleted, against 1 for one with text."""
 
     # optimisation
-    adapter_rank: int = 8
+    adapter_rank: int = 32
     """Of adapters beside weights that stay; 0: all weights are trained, at a tenth of the rate."""
     rows: int = 2
     """Rows in one step, over all devices."""

@@ -14,6 +14,7 @@ from engine.models.weights import read_config
 from engine.request import EngineError
 from engine.tokenizer import Tokenizer
 from engine.train import checkpoint, curves, finish
+from engine.train.card import CURVES
 from engine.train.corpus import read_corpus
 from engine.train.distributed import ALONE, Ranks, joined, local_device
 from engine.train.export import Form
@@ -22,12 +23,10 @@ from engine.train.loop import Limit, Report, Trainer
 from engine.train.recipe import Recipe
 from engine.train.start import backbone
 
-CURVES = "curves.png"
-"""In a run's folder, besides the names in `finish`."""
-
-
+BEFORE = "| Trained before"
+TRAINED = ("| Time |", "| Steps |", "| Tokens |")
 ORIGIN = ("| Made by", "| Taken from", "| sha256 of that file", "| Changed")
-"""Rows of a model card that say where its weights came from."""
+"""Rows of a model card that say where its weights came from, and what its training took."""
 
 
 def train(
@@ -87,7 +86,7 @@ def train(
         trainer = trainer_on(ALONE)
         trainer.resume(out / CHECKPOINT)
     finish.export_measured(trainer.model, folder, out, linears, heldout or documents)
-    curves.draw(curves.read_log(out / LOG), out / CURVES)
+    curves.draw(curves.read_log(out / LOG), out / MODEL / CURVES)
     finish.describe(out, corpus, began=began_as(start), device=place.type)
     return out / MODEL
 
@@ -99,7 +98,8 @@ def began_as(start: str) -> str:
     spec, card = read_config(folder).spec, folder / "model_card.md"
     began = f"Trained from {spec.name} ({spec.licence}) by `infill-lsp train run`."
     told = card.read_text("utf-8").splitlines() if card.exists() else []
-    origin = [line for line in told if line.startswith(ORIGIN)]
+    origin = [line for line in told if line.startswith((*ORIGIN, BEFORE))]
+    origin += [line.replace("| ", f"{BEFORE}, ", 1) for line in told if line.startswith(TRAINED)]
     return "\n".join([began, "", "| | |", "|---|---|", *origin]) if origin else began
 
 

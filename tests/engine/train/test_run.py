@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from engine.config import EngineConfig
 from engine.models import load_model
 from engine.request import EngineError
+from engine.train.card import CURVES
 from engine.train.finish import CHECKPOINT, LOG
 from engine.train.loop import Limit
 from engine.train.recipe import Recipe
-from engine.train.run import CURVES, recipe_of, saved_recipe, train
+from engine.train.run import began_as, recipe_of, saved_recipe, train
 
 CODE = "def area(width, height):\n    total = width * height\n    return total\n\n\n" * 24
 
@@ -49,7 +51,10 @@ def test_a_run_is_resumed_and_exported(corpus: Path, tmp_path: Path) -> None:
     assert model is not None
     steps = [json.loads(line)["step"] for line in (out / LOG).read_text().splitlines()]
     assert steps == [1, 1, 2, 2]
-    assert (out / CURVES).read_bytes().startswith(b"\x89PNG")
+    assert (out / MODEL / CURVES).read_bytes().startswith(b"\x89PNG")
+    assert f"({CURVES})" in (out / MODEL / "model_card.md").read_text("utf-8")
+    again = began_as(str(out / MODEL))
+    assert re.search(r"^\| Trained before, Steps \| \d+ \|$", again, re.MULTILINE)
     assert (out / CHECKPOINT).is_dir()
     assert "| float |" in (model / "model_card.md").read_text()
     loaded, _, info = load_model(EngineConfig(model=str(model), device="cpu"))
