@@ -13,7 +13,7 @@ from engine.config import EngineConfig
 from engine.models import load_model
 from engine.request import EngineError
 from engine.train.card import CURVES
-from engine.train.finish import CHECKPOINT, LOG
+from engine.train.finish import CHECKPOINT, LOG, MODEL
 from engine.train.loop import Limit
 from engine.train.recipe import Recipe
 from engine.train.run import began_as, recipe_of, saved_recipe, train
