@@ -14,7 +14,7 @@ from engine.models.weights import write_config
 
 LARGEST_FILE = 50_000_000
 """Bytes: what a code host takes without asking."""
-FILES = ("config.json", "tokenizer.json", "*.safetensors", "LICENSE", "model_card.md")
+FILES = ("config.json", "tokenizer.json", "*.safetensors", "LICENSE", "model_card.md", "curves.png")
 """Patterns of all files in such a folder."""
 
 
