@@ -119,6 +119,8 @@ async def fill(
     context = replace(context, sees_after=sees_after(engine))
     silence = _unwanted(context, settings, automatic)
     pieces = (*snippets, *neighbours(snapshot, context)) if silence is None else ()
+    alone = silence is None and variants == 1 and popup is None
+    start = beginning(context) if alone else None
     ms = {"context": _ms_since(began)}
     if silence is not None:
         return Filled((), None, silence, ms)
@@ -138,7 +140,6 @@ async def fill(
         return await answer_of(engine.submit(request, on_draft))
 
     until = math.inf if deadline is None else time.perf_counter() + deadline
-    start = beginning(context) if variants == 1 and popup is None else None
     draft = None
     if start is not None:
         draft = await begun(start, request, context, ask)  # 4, if it can begin so

@@ -165,6 +165,33 @@ def test_the_figures_of_several_holes_are_those_of_the_results_file() -> None:
     assert holes() in README, f"put this into README.md:\n{holes()}"
 
 
+def typing() -> str:
+    """The README's figures of whole files typed key by key, from what `eval typing --json` wrote."""
+    found = json.loads((MEASURED / "typing-cpu.json").read_text("utf-8"))
+    titles = {
+        "saved": "characters that came by acceptance",
+        "without_forward": "requests answered without a forward",
+        "shown_without_forward": "the same, of those that showed something",
+        "accepted": "suggestions accepted, of those shown",
+        "accepted_in_part": "their first line only",
+        "flicker": "keys after which a text that agreed with them changed",
+    }
+    rows = ["| `infill-lsp eval typing` | share | 95 % |", "|---|---:|---|"]
+    for name, title in titles.items():
+        low, high = found[f"{name}_interval"]
+        rows.append(f"| {title} | {found[name]:.1%} | {low:.1%} to {high:.1%} |")
+    rows += ["", "| milliseconds | times | p50 | p95 |", "|---|---:|---:|---:|"]
+    for stage, times in found["ms"].items():
+        rows.append(f"| {stage} | {times['times']} | {times['p50']:.1f} | {times['p95']:.1f} |")
+    rows += ["", f"{found['files']} held-out files, {found['keys']:,} keys, {found['model']}; "]
+    rows[-1] += f"commit {found['commit']}."
+    return "\n".join(rows)
+
+
+def test_the_figures_of_typing_are_those_of_the_results_file() -> None:
+    assert typing() in README, f"put this into README.md:\n{typing()}"
+
+
 def first_grey_text() -> str:
     """The editors' README's steps and seconds, from the files that `test_first_grey_text.py` wrote."""
     rows = ["| editor | step | seconds |", "|---|---|---:|"]
