@@ -92,7 +92,10 @@ def misfits(
     return (
         any(unreachable(tree, gap, end))
         or any(misplaced(tree, row, start, stop))
-        or any(at < last or not begun for at in empty(tree, row, start, stop))
+        or any(
+            (at < last or not begun) and before[at:].count("\n") <= 1  # else it was left before
+            for at in empty(tree, row, start, stop)
+        )
     )
 
 

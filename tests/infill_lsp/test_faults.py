@@ -77,6 +77,7 @@ NESTED = "def f(x):\n    if x:\n        a()\n    else:\n"
         ),
         ("python", NESTED, "    return 2\n", "", False),
         ("python", NESTED, "        # nothing\n        pass\n", "    return 2\n", True),
+        ("python", "def f():\n    \n\n\n", "f()", "\n", True),  # somebody left that one empty
         # an indentation that no block has
         ("python", NESTED, "      b()\n", "    return 2\n", True),
         ("python", NESTED, "      b()\n        c()\n", "    return 2\n", False),
