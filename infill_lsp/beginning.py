@@ -11,11 +11,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 
 from engine import Draft, InfillRequest
 from infill_lsp.context import Context
-from infill_lsp.faults import adds_errors, misfits
+from infill_lsp.faults import faulty
 from infill_lsp.names import unbound
 from infill_lsp.postprocess import expected_indent, postprocess
 
@@ -24,7 +23,6 @@ _OUTERMOST = re.compile(r"^(?=[^\s#)\]}])", re.MULTILINE)
 _DEFINITION = re.compile(r"@|(?:async\s+)?def\b|class\b")
 _BEGUN = re.compile(r"(?:for )?\w+")
 _LEAVES = re.compile(r"\s*(?:return|raise|break|continue|pass)\b")
-_WORD = re.compile(r"[^\W\d]\w*")
 _LONGEST = 50_000
 """Characters of a definition that are looked through: some milliseconds."""
 
@@ -42,8 +40,6 @@ class Beginning:
     """Of the outermost definition around the gap, what stands before the gap."""
     after: str
     """What stands behind the gap's line."""
-    known: frozenset[str]
-    """Names bound outside of that definition."""
 
     def enough_of(self, fill: str, context: Context) -> str | None:
         """The fewest lines of `fill` that bind all of `names` and go with what stands around them."""
@@ -51,18 +47,17 @@ class Beginning:
         while end >= 0:
             end = fill.find("\n", end + 1)
             head = fill if end < 0 else fill[:end]
-            if head.strip() and not self._left_by(head) and not _misfits(head, context):
+            if (
+                head.strip()
+                and not self._left_by(head)
+                and not faulty(context.language, context.prefix, head, context.suffix, strict=False)
+            ):
                 return head
         return None
 
     def _left_by(self, fill: str) -> bool:
-        left = unbound(f"{self.before}{fill}\n", self.after, self.known)
+        left = unbound(f"{self.before}{fill}\n", self.after)
         return left is None or any(name in self.names for name in left)
-
-
-def _misfits(fill: str, context: Context) -> bool:
-    where = context.language, context.prefix, fill, context.suffix
-    return adds_errors(*where) or misfits(*where)
 
 
 def beginning(context: Context) -> Beginning | None:
@@ -80,19 +75,19 @@ def beginning(context: Context) -> Beginning | None:
     above, below = context.prefix[:line_start], context.suffix.partition("\n")[2]
     stands = context.line_prefix[: len(context.line_prefix) - len(typed)]
     indent = stands or ("" if begun else _indent(above, below, context))
-    starts = [each.start() for each in _OUTERMOST.finditer(above)]
-    if not indent or not starts or not _DEFINITION.match(above, starts[-1]):
+    start = _outermost(above, len(above))
+    if not indent or not _DEFINITION.match(above, start):
         return None
     end = _OUTERMOST.search(below)
-    after = below[: end.start() if end else len(below)]
-    before = above[starts[-1] :]
+    before, after = above[start:], below[: end.start() if end else len(below)]
     if len(before) + len(after) > _LONGEST:
         return None
-    known = _bound_outside(above[: starts[-1]], below[len(after) :], *context.imports, before)
     deeper = len(_indent_of(after)) > len(indent)
-    names = unbound(f"{before}{indent}{'if 0:' if deeper else 'pass'}\n", after, known)
-    if not names:
-        return None
+    missing = unbound(f"{before}{indent}{'if 0:' if deeper else 'pass'}\n", after)
+    outside = above[:start], below[len(after) :], *context.imports, before
+    names = tuple(
+        name for name in missing or () if not any(_bound_in(each, name) for each in outside)
+    )
     for first in names:
         read = re.search(rf"(?<![\w.]){first}\b\s*(\.|[-+*/%|&^@]+=)?", after)
         how = read[1] if read else None
@@ -101,7 +96,7 @@ def beginning(context: Context) -> Beginning | None:
         whole = f"for {first}" if deeper and how in (None, ".") else first
         if whole.startswith(typed):
             text = indent.removeprefix(stands) + whole.removeprefix(typed)
-            return Beginning(text, names, before + context.line_prefix, after, known)
+            return Beginning(text, names, before + context.line_prefix, after)
     return None
 
 
@@ -157,12 +152,19 @@ async def begun(
     return replace(draft, fills=fills) if fills else None
 
 
-def _bound_outside(*texts: str) -> frozenset[str]:
-    """All words outside of definitions, and of their first lines: more than what is bound there."""
-    found: set[str] = set()
-    for text in texts:
-        starts = [0, *(each.start() for each in _OUTERMOST.finditer(text)), len(text)]
-        for start, stop in pairwise(starts):
-            end = text.find("\n", start, stop) if _DEFINITION.match(text, start) else stop
-            found.update(_WORD.findall(text, start, stop if end < 0 else end))
-    return frozenset(found)
+def _bound_in(text: str, name: str) -> bool:
+    """Whether the name stands in `text` outside of definitions, or in their first lines: more than
+    where it is bound."""
+    for found in re.finditer(rf"\b{name}\b", text):
+        start = _outermost(text, found.start())
+        if not _DEFINITION.match(text, start) or text.find("\n", start, found.start()) < 0:
+            return True
+    return False
+
+
+def _outermost(text: str, at: int) -> int:
+    """Where the module's statement begins whose lines are around `at`, or end there."""
+    start = text.rfind("\n", 0, at) + 1
+    while start and not _OUTERMOST.match(text, start):
+        start = text.rfind("\n", 0, start - 1) + 1
+    return start

@@ -70,6 +70,24 @@ def leaves_errors(language: str, prefix: str, fill: str, suffix: str) -> bool:
     return True
 
 
+def faulty(
+    language: str,
+    prefix: str,
+    fill: str,
+    suffix: str,
+    *,
+    strict: bool = True,
+    unfinished: bool = False,
+) -> bool:
+    """Whether `fill` should not stand there as it is: for its errors, or for what stands around it.
+
+    strict: as `leaves_errors`; otherwise as `adds_errors`. unfinished: see `misfits`.
+    """
+    wrong = leaves_errors if strict else adds_errors
+    where = language, prefix, fill, suffix
+    return wrong(*where) or misfits(*where, unfinished=unfinished)
+
+
 def misfits(
     language: str, prefix: str, fill: str, suffix: str, *, unfinished: bool = False
 ) -> bool:

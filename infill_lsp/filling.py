@@ -224,8 +224,10 @@ class _Run:
     async def fill(self, group: Sequence[int], on_draft: Callable[[Draft], None] | None) -> None:
         """Ask for the holes of one canvas. Raises CanvasFullError when it does not hold them."""
         until = math.inf if self._deadline is None else time.perf_counter() + self._deadline
-        request = self._request(group)
-        draft = await self._begun(group, request) or await self._ask(request, on_draft)
+        snapshot = self._opened.snapshot()
+        contexts = [self._context(snapshot, index) for index in group]
+        request = self._request(group, contexts)
+        draft = await self._begun(contexts, request) or await self._ask(request, on_draft)
         stood = {index: self._opened.at(index) for index in group}
         for index, text in zip(group, draft.fills[0].texts, strict=True):
             self._opened.put(index, text)
@@ -240,18 +242,13 @@ class _Run:
                 continue
             self.keep(index, shown)
 
-    async def _begun(self, group: Sequence[int], request: InfillRequest) -> Draft | None:
+    async def _begun(self, contexts: Sequence[Context], request: InfillRequest) -> Draft | None:
         """For a hole by itself whose fill should begin in a certain way (see `beginning`)."""
-        if len(group) > 1:
-            return None
-        context = self._context(self._opened.snapshot(), group[0])
-        start = beginning(context)
-        return None if start is None else await begun(start, request, context, self._ask)
+        start = beginning(contexts[0]) if len(contexts) == 1 else None
+        return None if start is None else await begun(start, request, contexts[0], self._ask)
 
-    def _request(self, group: Sequence[int]) -> InfillRequest:
+    def _request(self, group: Sequence[int], contexts: Sequence[Context]) -> InfillRequest:
         """The gaps of a group in one request."""
-        snapshot = self._opened.snapshot()
-        contexts = [self._context(snapshot, index) for index in group]
         request = request_for(contexts[0], 1, self._seed, self._deadline, self._document)
         spans = [self._opened.spans[index] for index in group]
         if len(group) == 1:

@@ -20,7 +20,7 @@ from infill_lsp.cuts import (
     scope_end,
     surroundings,
 )
-from infill_lsp.faults import adds_errors, leaves_errors, misfits
+from infill_lsp.faults import faulty
 
 Step = Callable[[str, Context], str | None]
 
@@ -163,10 +163,10 @@ def parseable(text: str, context: Context) -> str | None:
     lead to it."""
     if context.in_comment or context.in_string:
         return text
-    head, wrong = text, leaves_errors if context.goes_on else adds_errors
+    head, strict = text, context.goes_on
     for _ in range(_TRIMMED):
         where = context.language, context.prefix, head, context.suffix
-        if not wrong(*where) and not misfits(*where, unfinished=True):
+        if not faulty(*where, strict=strict, unfinished=True):
             return head
         head = before_following(head.rpartition("\n")[0].rstrip(), context)
         if not head.strip():

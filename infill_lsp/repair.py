@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from engine import Draft, InfillRequest
 from infill_lsp.context import Context
-from infill_lsp.faults import error_span, leaves_errors, misfits
+from infill_lsp.faults import error_span, faulty
 from infill_lsp.postprocess import shaped
 
 ROUNDS = 2
@@ -30,8 +30,8 @@ def parses(text: str, context: Context) -> bool:
     """Whether the model's fill for a gap leaves nothing wrong. True where trees say little."""
     if context.in_comment or context.in_string:
         return True
-    where = context.language, context.prefix, shaped(text, context) or "", context.suffix
-    return not leaves_errors(*where) and not misfits(*where)
+    shown = shaped(text, context) or ""
+    return not faulty(context.language, context.prefix, shown, context.suffix)
 
 
 async def mended(
