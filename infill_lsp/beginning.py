@@ -7,22 +7,25 @@ how the line began (a test tries both on this project's own sources).
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from engine import Draft, InfillRequest
+from infill_lsp.bindings import BINDINGS, Bindings
 from infill_lsp.context import Context
 from infill_lsp.faults import faulty
 from infill_lsp.names import unbound
 from infill_lsp.postprocess import expected_indent, postprocess
 
-_OUTERMOST = re.compile(r"^(?=[^\s#)\]}])", re.MULTILINE)
+_OUTERMOST = re.compile(r"^(?=[^\s#(){}\[\]])", re.MULTILINE)
 """Where a statement of the module begins."""
-_DEFINITION = re.compile(r"@|(?:async\s+)?def\b|class\b")
-_BEGUN = re.compile(r"(?:for )?\w+")
+_BEGUN = re.compile(r"(?:[a-z]+ )*\w+")
 _LEAVES = re.compile(r"\s*(?:return|raise|break|continue|pass)\b")
+_FIRST_WORD = re.compile(r"^\s*(\w+)", re.MULTILINE)
+_NEAR = 6_000
+"""Characters above the gap whose style a declaration follows."""
 _LONGEST = 50_000
 """Characters of a definition that are looked through: some milliseconds."""
 
@@ -32,10 +35,11 @@ class Beginning:
     """How a fill begins, and what it has to bind."""
 
     text: str
-    """What the gap's line lacks of its indentation and a name; behind `for` where deeper lines follow.
-    Empty where all of that stands there."""
+    """What the gap's line lacks of its indentation and of what binds a name: the name, behind a word
+    that declares it or `for`. Empty where all of that stands there."""
     names: tuple[str, ...]
     """At least one."""
+    language: str
     before: str
     """Of the outermost definition around the gap, what stands before the gap."""
     after: str
@@ -43,61 +47,87 @@ class Beginning:
 
     def enough_of(self, fill: str, context: Context) -> str | None:
         """The fewest lines of `fill` that bind all of `names` and go with what stands around them."""
+        around = context.language, context.prefix
         end = 0
         while end >= 0:
             end = fill.find("\n", end + 1)
             head = fill if end < 0 else fill[:end]
-            if (
-                head.strip()
-                and not self._left_by(head)
-                and not faulty(context.language, context.prefix, head, context.suffix, strict=False)
-            ):
+            if not head.strip() or self._left_by(head):
+                continue
+            if not faulty(*around, head, context.suffix, strict=False):
                 return head
         return None
 
     def _left_by(self, fill: str) -> bool:
-        left = unbound(f"{self.before}{fill}\n", self.after)
+        left = unbound(self.language, f"{self.before}{fill}\n", self.after)
         return left is None or any(name in self.names for name in left)
 
 
 def beginning(context: Context) -> Beginning | None:
-    """For a gap in a Python function on lines of its own, or behind the first letters of such a line;
-    None: anything may stand there."""
-    if context.language != "python" or context.in_string or context.in_comment:
-        return None
+    """For a gap in a function on lines of its own, or behind the first letters of such a line; None:
+    anything may stand there. Only in the languages of `bindings`."""
+    row = BINDINGS.get(context.language)
     typed = context.line_prefix.lstrip()
-    begun = bool(typed)
-    if (begun and not _BEGUN.fullmatch(typed)) or (
-        context.line_suffix.strip() and (begun or not context.own_lines)
-    ):
+    if row is None or not _on_own_lines(typed, context):
         return None
     line_start = len(context.prefix) - len(context.line_prefix)
     above, below = context.prefix[:line_start], context.suffix.partition("\n")[2]
-    stands = context.line_prefix[: len(context.line_prefix) - len(typed)]
-    indent = stands or ("" if begun else _indent(above, below, context))
+    stands = context.line_prefix.removesuffix(typed)
+    indent = stands or ("" if typed else _indent(above, below, context))
+    deeper = len(_indent_of(below)) > len(indent)
     start = _outermost(above, len(above))
-    if not indent or not _DEFINITION.match(above, start):
+    if not indent or (deeper and not row.loop) or not row.definition.match(above, start):
         return None
     end = _OUTERMOST.search(below)
     before, after = above[start:], below[: end.start() if end else len(below)]
     if len(before) + len(after) > _LONGEST:
         return None
-    deeper = len(_indent_of(after)) > len(indent)
-    missing = unbound(f"{before}{indent}{'if 0:' if deeper else 'pass'}\n", after)
+    missing = unbound(context.language, f"{before}{indent}{row.nothing[deeper]}\n", after)
     outside = above[:start], below[len(after) :], *context.imports, before
     names = tuple(
-        name for name in missing or () if not any(_bound_in(each, name) for each in outside)
+        name for name in missing or () if not any(_bound_in(each, name, row) for each in outside)
     )
-    for first in names:
-        read = re.search(rf"(?<![\w.]){first}\b\s*(\.|[-+*/%|&^@]+=)?", after)
-        how = read[1] if read else None
-        if how == "." and first in sys.stdlib_module_names:
-            return None  # it is to be imported, and not here
-        whole = f"for {first}" if deeper and how in (None, ".") else first
-        if whole.startswith(typed):
-            text = indent.removeprefix(stands) + whole.removeprefix(typed)
-            return Beginning(text, names, before + context.line_prefix, after)
+    for line in _lines_binding(names, row, above, after, deeper):
+        if line.startswith(typed):
+            text = indent.removeprefix(stands) + line.removeprefix(typed)
+            return Beginning(text, names, context.language, before + context.line_prefix, after)
     return None
+
+
+def _on_own_lines(typed: str, context: Context) -> bool:
+    """Whether a statement may begin in the gap, or has begun with no more than `typed`."""
+    if context.in_string or context.in_comment or (typed and not _BEGUN.fullmatch(typed)):
+        return False
+    return not context.line_suffix.strip() or (not typed and context.own_lines)
+
+
+def _lines_binding(
+    names: tuple[str, ...], row: Bindings, above: str, after: str, deeper: bool
+) -> Iterator[str]:
+    """How a line may begin that binds the names, the likeliest first."""
+    for name in sorted(names, key=lambda each: each in row.seldom_first):
+        read = re.search(rf"(?<![\w.]){name}\b\s*(\.|[-+*/%|&^@]+=)?", after)
+        how = read[1] if read else None
+        if how == "." and name in row.modules:
+            return
+        if deeper and how in (None, "."):
+            yield row.loop.format(name)
+        elif not row.kept:
+            yield name
+        else:
+            keyword = _keyword(name, row, above, after)
+            yield f"{keyword} {name}" if len(names) == 1 else keyword + row.several
+
+
+def _keyword(name: str, row: Bindings, above: str, after: str) -> str:
+    """What declares a name, as the text above it has it."""
+    used = Counter(_FIRST_WORD.findall(above, max(0, len(above) - _NEAR)))
+    if row.older and used[row.older] > used[row.kept] + used[row.changed]:
+        return row.older
+    changes = rf"(?<!\w )(?<![\w.]){name}\s*(?:[-+*/%|&^]?=[^=>]|\+\+|--)|&mut {name}\b"
+    if re.search(changes, after) or used[row.changed] > 2 * used[row.kept]:
+        return row.changed
+    return row.kept
 
 
 def _indent(above: str, below: str, context: Context) -> str:
@@ -152,12 +182,12 @@ async def begun(
     return replace(draft, fills=fills) if fills else None
 
 
-def _bound_in(text: str, name: str) -> bool:
+def _bound_in(text: str, name: str, row: Bindings) -> bool:
     """Whether the name stands in `text` outside of definitions, or in their first lines: more than
     where it is bound."""
     for found in re.finditer(rf"\b{name}\b", text):
         start = _outermost(text, found.start())
-        if not _DEFINITION.match(text, start) or text.find("\n", start, found.start()) < 0:
+        if not row.definition.match(text, start) or text.find("\n", start, found.start()) < 0:
             return True
     return False
 

@@ -60,8 +60,38 @@ def test_beginning(marked: str, text: str | None) -> None:
     assert (found and found.text) == text
 
 
-def test_only_python_says_so() -> None:
-    assert beginning(context_at("function f(a) {\n  ‸\n  return total;\n}\n", "a.js")) is None
+@pytest.mark.parametrize(
+    ("name", "marked", "text"),
+    [
+        ("a.js", "function f(a) {\n  ‸\n  return total;\n}\n", "const total"),
+        ("a.js", "function f(a) {\n‸  return total;\n}\n", "  const total"),
+        ("a.js", "function f(a) {\n  co‸\n  return total;\n}\n", "nst total"),
+        ("a.js", "function f(a) {\n  const t‸\n  return total;\n}\n", "otal"),
+        ("a.js", "function f(a) {\n  return‸\n  total;\n}\n", None),
+        ("a.js", "function f(a) {\n  ‸\n  total += a;\n  return total;\n}\n", "let total"),
+        ("a.js", "function f(a) {\n  ‸\n  const {b} = total;\n}\n", "const total"),
+        ("a.js", "function f(a) {\n  var b = 1;\n  ‸\n  return total;\n}\n", "var total"),
+        ("a.js", "function f(a) {\n  ‸\n  return first + second;\n}\n", "const"),
+        ("a.js", "import {total} from 'b';\n\nfunction f(a) {\n  ‸\n  return total;\n}\n", None),
+        ("a.js", "function f(a) {\n  ‸\n    total();\n}\n", None),
+        ("a.js", "function f(a) {\n  if (a) {\n    a();\n‸  }\n  return total;\n}\n", None),
+        (
+            "a.ts",
+            "class A {\n  f(): B {\n    ‸\n    return this.g(total);\n  }\n}\n",
+            "const total",
+        ),
+        ("a.go", "func f() int {\n\t‸\n\treturn total\n}\n", "total"),
+        ("a.go", "func f() int {\n\t‸\n\tif err != nil {\n\t\treturn 1\n\t}\n\treturn a\n}\n", "a"),
+        ("a.go", "func f() int {\n\t‸\n\treturn total\n}\n\nvar total = 1\n", None),
+        ("a.rs", "fn f() -> u8 {\n    ‸\n    total\n}\n", "let total"),
+        ("a.rs", "fn f() -> u8 {\n    ‸\n    g(&mut total);\n    total\n}\n", "let mut total"),
+        ("a.rs", "fn f() -> u8 {\n    ‸\n    first + second\n}\n", "let ("),
+        ("A.java", "class A {\n  int f() {\n    ‸\n    return total;\n  }\n}\n", None),
+    ],
+)
+def test_beginning_in_other_languages(name: str, marked: str, text: str | None) -> None:
+    found = beginning(context_at(marked, name))
+    assert (found and found.text) == text
 
 
 @pytest.mark.parametrize(
