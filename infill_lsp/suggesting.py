@@ -15,11 +15,11 @@ from pygls.exceptions import JsonRpcInvalidParams
 
 from infill_lsp import items
 from infill_lsp.completer import Answer
-from infill_lsp.completion import Popup
 from infill_lsp.documents import Document
 from infill_lsp.positions import within
 from infill_lsp.session import InfillServer
 from infill_lsp.status import Status
+from infill_lsp.suggestions import Popup
 
 TRIGGER_CHARACTERS = (".", "(", "=", " ")
 """For `textDocument/completion`; words trigger it anyway."""
