@@ -14,20 +14,13 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
 from engine import EngineError, InfillEngine
-from infill_lsp.completion import (
-    Filled,
-    Neighbours,
-    Popup,
-    Watcher,
-    fill,
-    no_neighbours,
-    unwatched,
-)
+from infill_lsp.completion import Neighbours, Watcher, fill, no_neighbours, unwatched
 from infill_lsp.documents import Document, Snapshot
+from infill_lsp.outcome import Filled
 from infill_lsp.prefetch import Prefetch
 from infill_lsp.settings import Settings
 from infill_lsp.status import Status
-from infill_lsp.suggestions import Recent, Suggestion
+from infill_lsp.suggestions import Popup, Recent, Suggestion
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,29 +9,20 @@ in `completer.py`. No type of the protocol comes in here, no token and no tensor
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from engine import (
-    Cancelled,
-    Draft,
-    EngineInfo,
-    InfillEngine,
-    InfillRequest,
-    Job,
-    Snippet,
-    Stop,
-)
+from engine import Cancelled, Draft, EngineInfo, InfillEngine, InfillRequest, Job, Snippet
 from infill_lsp.beginning import beginning, begun
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Snapshot
+from infill_lsp.outcome import Filled, suggestions_from, why_nothing, worth_showing
 from infill_lsp.postprocess import is_complete, postprocess
 from infill_lsp.repair import mended, parses
 from infill_lsp.settings import Settings
-from infill_lsp.suggestions import Suggestion
+from infill_lsp.suggestions import Popup
 
 Neighbours = Callable[[Snapshot, Context], tuple[Snippet, ...]]
 """What other files say about a gap. Called for every request, so it must answer at once."""
@@ -42,31 +33,6 @@ Watcher = Callable[[Snapshot, int], Callable[[Draft], None] | None]
 CANDIDATES = 8
 """Fills to choose from, where somebody asked and the model weighs them. Who types gets the first one,
 for weighing four took a key's answer from 110 to 730 ms on two cores."""
-
-_ids = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Popup:
-    """The entry selected in the editor's completion popup: it would replace [start, end)."""
-
-    start: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What came of one gap."""
-
-    suggestions: tuple[Suggestion, ...]
-    """Best first; their range is the gap (with a popup: the popup's range)."""
-    draft: Draft | None
-    """The engine's answer. None when it was not asked: `silence` says why."""
-    silence: str | None = None
-    """Why there is no suggestion; None when there is one."""
-    ms: dict[str, float] = field(default_factory=dict)
-    """What this side cost: `context` and `postprocess`, in milliseconds."""
 
 
 def no_neighbours(snapshot: Snapshot, context: Context) -> tuple[Snippet, ...]:
@@ -154,7 +120,7 @@ async def fill(
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
     ms["postprocess"] = _ms_since(began)
     if not suggestions and silence is None:
-        silence = _nothing(draft, deadline)
+        silence = why_nothing(draft, deadline)
     return Filled(suggestions, draft, silence, ms)
 
 
@@ -271,48 +237,12 @@ async def _mended(
     return replace(draft, fills=(replace(best, texts=(text,)), *others), stats=stats)
 
 
-def worth_showing(draft: Draft, context: Context) -> tuple[tuple[str, float], ...]:
-    """Texts that are left after post-processing, with their confidence; no text twice."""
-    texts: dict[str, float] = {}
-    for variant in draft.fills:
-        text = postprocess(variant.text, context)
-        if text:
-            texts.setdefault(text, variant.confidence)
-    return tuple(texts.items())
-
-
-def suggestions_from(
-    texts: tuple[tuple[str, float], ...],
-    snapshot: Snapshot,
-    offset: int,
-    end: int | None,
-    popup: Popup | None,
-) -> tuple[Suggestion, ...]:
-    """Suggestions that replace the gap, or the popup's range by its text and more."""
-    start, stop, begin = offset, offset if end is None else end, ""
-    if popup is not None:
-        start, stop, begin = popup.start, popup.end, popup.text
-    return tuple(
-        Suggestion(f"{snapshot.version}.{next(_ids)}", start, stop, begin + text, confidence)
-        for text, confidence in texts
-    )
-
-
 def _unwanted(context: Context, settings: Settings, automatic: bool) -> str | None:
     if context.in_comment and not settings.complete_in_comments:
         return "not in comments (infill.completeInComments)"
     if context.in_string and not settings.complete_in_strings:
         return "not in strings (infill.completeInStrings)"
     return context.quiet if automatic else None
-
-
-def _nothing(draft: Draft, deadline: float | None) -> str:
-    if draft.stop is Stop.DEADLINE and deadline is not None:
-        return (
-            f"nothing good within {deadline * 1000:.0f} ms"
-            " (infill.deadlineMs, infill.invokedDeadlineMs)"
-        )
-    return "nothing good found here"
 
 
 def _ms_since(began: float) -> float:

@@ -9,8 +9,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from infill_lsp.completion import Filled
 from infill_lsp.documents import Snapshot
+from infill_lsp.outcome import Filled
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,15 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Popup:
+    """The entry selected in the editor's completion popup: it would replace [start, end)."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     """Suggestions for one gap, with what must still stand around it."""
 

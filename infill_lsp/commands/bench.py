@@ -24,8 +24,9 @@ import engine
 from engine import Cancelled, Draft, EngineConfig, InfillEngine, InfillRequest
 from infill_lsp.commands import bench_project, bench_server
 from infill_lsp.commands.provenance import commit, versions
-from infill_lsp.completion import Filled, fill
+from infill_lsp.completion import fill
 from infill_lsp.documents import Change, Document
+from infill_lsp.outcome import Filled
 from infill_lsp.settings import Settings
 
 LINES = 20_000

@@ -23,7 +23,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 import engine
 from engine import EngineConfig
 from infill_lsp.commands import CommandError
-from infill_lsp.commands.provenance import commit, eval_command, versions
+from infill_lsp.commands.provenance import commit, engine_options, eval_command, versions
 from infill_lsp.evaluation import fillers, heldout, humaneval, peers, report, suffix_pairs
 from infill_lsp.evaluation.answers_file import AnswersFile
 from infill_lsp.evaluation.case import Case, EvaluationError, Filler, Outcome, sampled
@@ -277,9 +277,7 @@ def _command(suite: Suite, config: EngineConfig, seed: int, deadline: int | None
         "--language": suite.language,
         "--kind": suite.kind,
         "--limit": suite.limit,
-        "--model": config.model,
-        "--device": config.device,
-        "--threads": config.threads,
+        **engine_options(config),
         "--seed": seed,
         "--deadline": deadline,
         "--without-suffix": suite.without_suffix,

@@ -20,12 +20,12 @@ from rich.table import Table
 import engine
 from engine import EngineConfig, InfillEngine
 from infill_lsp.commands.evaluate import naming_problems, watched
-from infill_lsp.commands.provenance import commit, eval_command, versions
+from infill_lsp.commands.provenance import commit, engine_options, eval_command, versions
 from infill_lsp.documents import Document
 from infill_lsp.edits import applied
 from infill_lsp.evaluation import heldout
 from infill_lsp.evaluation.holes import HolesCase, Verdict, cases, judge
-from infill_lsp.evaluation.scores import interval, mean, quantile, rounded
+from infill_lsp.evaluation.scores import interval, mean, quantile, rounded, rounded_interval
 from infill_lsp.filling import fill_holes
 from infill_lsp.holes import Hole
 from infill_lsp.settings import Settings
@@ -66,8 +66,15 @@ def run(
                     results[way].append(runner.run(fill))
     finally:
         loaded.close()
+    options = {
+        "--data": data,
+        "--limit": limit,
+        **engine_options(config),
+        "--seed": seed,
+        "--deadline": deadline,
+    }
     document = {
-        "command": _command(data, config, seed, limit, deadline),
+        "command": eval_command("holes", options),
         "commit": commit(),
         "suite": "holes",
         "model": info.model,
@@ -143,8 +150,7 @@ def _difference(
 
 
 def _interval(values: Sequence[float], seed: int) -> list[float] | None:
-    bounds = interval({str(index): [value] for index, value in enumerate(values)}, seed)
-    return None if bounds is None else [round(bound, 4) for bound in bounds]
+    return rounded_interval(interval({str(i): [value] for i, value in enumerate(values)}, seed))
 
 
 def _table(document: dict[str, Any]) -> Table:
@@ -165,19 +171,3 @@ def _table(document: dict[str, Any]) -> Table:
             f"{row['ms_p50']:,.0f}",
         )
     return drawn
-
-
-def _command(
-    data: Path, config: EngineConfig, seed: int, limit: int | None, deadline: int | None
-) -> str:
-    """What to type to get the same numbers."""
-    options = {
-        "--data": data,
-        "--limit": limit,
-        "--model": config.model,
-        "--device": config.device,
-        "--threads": config.threads,
-        "--seed": seed,
-        "--deadline": deadline,
-    }
-    return eval_command("holes", options)

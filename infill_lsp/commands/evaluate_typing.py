@@ -19,10 +19,10 @@ from rich.table import Table
 import engine
 from engine import EngineConfig, InfillEngine
 from infill_lsp.commands.evaluate import naming_problems, watched
-from infill_lsp.commands.provenance import commit, eval_command, versions
+from infill_lsp.commands.provenance import commit, engine_options, eval_command, versions
 from infill_lsp.completer import Completer
 from infill_lsp.evaluation.keystrokes import Request, Source, Trace, sources, type_file
-from infill_lsp.evaluation.scores import quantile, ratio, ratio_interval, rounded
+from infill_lsp.evaluation.scores import quantile, ratio, ratio_interval, rounded, rounded_interval
 from infill_lsp.settings import Settings
 
 FILES = 20
@@ -69,8 +69,16 @@ def run(
             traces = runner.run(_type_all(loaded, settings, chosen, seed))
     finally:
         loaded.close()
+    options = {
+        "--data": data,
+        "--language": language,
+        "--limit": limit,
+        **engine_options(config),
+        "--seed": seed,
+        "--deadline": deadline,
+    }
     document = {
-        "command": _command(data, config, language, seed, limit, deadline),
+        "command": eval_command("typing", options),
         "commit": commit(),
         "suite": "typing",
         "model": info.model,
@@ -94,9 +102,8 @@ def summary(traces: Sequence[Trace], seed: int) -> dict[str, Any]:
     shares: dict[str, Any] = {}
     for name, count in SHARES.items():
         groups = {str(index): [count(trace)] for index, trace in enumerate(traces)}
-        bounds = ratio_interval(groups, seed)
         shares[name] = rounded(ratio(groups), 4)
-        shares[f"{name}_interval"] = bounds and [round(bound, 4) for bound in bounds]
+        shares[f"{name}_interval"] = rounded_interval(ratio_interval(groups, seed))
     return {
         "files": len(traces),
         "languages": sorted({trace.source.language for trace in traces}),
@@ -168,25 +175,3 @@ def _quantiles(requests: Sequence[Request], stage: str) -> dict[str, float | int
         "p50": rounded(quantile(values, 0.5), 2),
         "p95": rounded(quantile(values, 0.95), 2),
     }
-
-
-def _command(
-    data: Path,
-    config: EngineConfig,
-    language: str | None,
-    seed: int,
-    limit: int,
-    deadline: int | None,
-) -> str:
-    """What to type to get the same numbers."""
-    options = {
-        "--data": data,
-        "--language": language,
-        "--limit": limit,
-        "--model": config.model,
-        "--device": config.device,
-        "--threads": config.threads,
-        "--seed": seed,
-        "--deadline": deadline,
-    }
-    return eval_command("typing", options)

@@ -15,10 +15,11 @@ from rich.text import Text
 import engine
 from engine import Draft, EngineConfig, EngineInfo, Token
 from infill_lsp.commands import CommandError, explain_context
-from infill_lsp.completion import Filled, no_neighbours
 from infill_lsp.completion import fill as fill_gap
+from infill_lsp.completion import no_neighbours
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.items import explained
+from infill_lsp.outcome import Filled
 from infill_lsp.settings import Settings
 
 LARGEST_FILE = 5_000_000

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine import EngineConfig
+
 
 def commit() -> str | None:
     """The commit that runs, `-dirty` with changes. None for an installed package."""
@@ -21,6 +23,11 @@ def commit() -> str | None:
 def versions(*packages: str) -> dict[str, str]:
     """Each package's installed version."""
     return {name: importlib.metadata.version(name) for name in packages}
+
+
+def engine_options(config: EngineConfig) -> dict[str, object]:
+    """The options that name this model on this device."""
+    return {"--model": config.model, "--device": config.device, "--threads": config.threads}
 
 
 def eval_command(suite: str, options: Mapping[str, object]) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import Draft, InfillEngine, Snippet, Stop
-from infill_lsp.completion import Filled, fill
+from infill_lsp.completion import fill
 from infill_lsp.documents import Document
+from infill_lsp.outcome import Filled
 from infill_lsp.settings import Settings
 
 MOST_FILLS = 16

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.table import Table
 
 from infill_lsp.evaluation.case import Outcome
-from infill_lsp.evaluation.scores import interval, mean, quantile, rounded
+from infill_lsp.evaluation.scores import interval, mean, quantile, rounded, rounded_interval
 
 Numbers = dict[str, object]
 Summary = Callable[[Sequence[Outcome], int], Numbers]
@@ -47,14 +47,13 @@ def summary(outcomes: Sequence[Outcome], seed: int) -> Numbers:
     groups: dict[str, list[float]] = defaultdict(list)
     for each in outcomes:
         groups[each.group].append(judged(each))
-    bounds = interval(groups, seed)
     shown = [each for each in outcomes if each.shown]
     forwards = sum(each.forwards for each in shown)
     times = [each.ms for each in outcomes]
     return {
         "cases": len(outcomes),
         "pass_at_1": _share(map(_passed, outcomes)) if ran else None,
-        "interval": None if bounds is None else [round(bound, 4) for bound in bounds],
+        "interval": rounded_interval(interval(groups, seed)),
         "exact": _share(map(_exact, outcomes)),
         "edit_similarity": rounded(mean([each.edit_similarity for each in outcomes])),
         "parses": _share(each.parses for each in shown),
@@ -79,12 +78,11 @@ def summary_of_pairs(outcomes: Sequence[Outcome], seed: int) -> Numbers:
     for each in outcomes:
         pairs[each.group].append(each)
     both = {name: [float(all(map(_passed, pair)))] for name, pair in pairs.items()}
-    bounds = interval(both, seed)
     return {
         **summary(outcomes, seed),
         "cases": len(pairs),
         "pass_at_1": rounded(mean([passed for (passed,) in both.values()])),
-        "interval": None if bounds is None else [round(bound, 4) for bound in bounds],
+        "interval": rounded_interval(interval(both, seed)),
         "fits": _share(map(_passed, outcomes)),
         "differ": _share(map(_differ, pairs.values())),
     }

@@ -172,3 +172,8 @@ def change_interval(groups: Pairs, seed: int) -> tuple[float, float] | None:
 def rounded(value: float | None, digits: int = 4) -> float | None:
     """For a results file."""
     return None if value is None else round(value, digits)
+
+
+def rounded_interval(bounds: tuple[float, float] | None) -> list[float] | None:
+    """The same of an interval."""
+    return None if bounds is None else [round(bound, 4) for bound in bounds]

@@ -19,9 +19,10 @@ from engine import (
     Stop,
 )
 from infill_lsp.completer import Answer, Completer
-from infill_lsp.completion import Popup, fill
+from infill_lsp.completion import fill
 from infill_lsp.documents import Change, Document
 from infill_lsp.settings import Settings
+from infill_lsp.suggestions import Popup
 
 
 def document(text: str, name: str = "a.py", language: str = "python") -> Document:

@@ -1,0 +1,136 @@
+"""The model of one connection: taken as the settings ask for it, watched while it loads, given back.
+
+What the user hears of it meanwhile, and when requests need not wait any longer. Engines are shared
+with other connections (`engines`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
+from engine import EngineConfig, EngineError, EngineInfo, InfillEngine
+from infill_lsp.completer import Completer, engine_status
+from infill_lsp.engines import Engines
+from infill_lsp.messages import log, tell
+from infill_lsp.settings import engine_config
+from infill_lsp.status import Status, StatusLine
+
+Run = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+"""Runs something beside the requests, until the connection ends."""
+
+
+class Loading:
+    """Gives the completer its engine. Used from the event loop's thread only."""
+
+    def __init__(
+        self,
+        ls: LanguageServer,
+        engines: Engines,
+        completer: Completer,
+        status: StatusLine,
+        run: Run,
+    ) -> None:
+        self.config: EngineConfig | None = None
+        """Of the engine that is held; None: there is none."""
+        self.done_at = 0.0
+        """By `time.perf_counter()`; what a request waited before is no latency of the model's."""
+        self._ls, self._engines, self._run = ls, engines, run
+        self._completer, self._status = completer, status
+        self._progress_token: str | None = None
+
+    def start(self) -> None:
+        """Start the engine that the settings ask for, in place of the one before."""
+        if self.config is not None:  # else requests wait for the first one
+            self.release()
+        self._completer.loaded.clear()
+        config = engine_config(self._completer.settings)
+        try:
+            engine = self._engines.acquire(config, self._report)
+        except EngineError as error:
+            self._failed(error)
+            return
+        self.config, self._completer.engine = config, engine
+        if (waiting := engine_status(engine)) is not None:
+            self._status.show(waiting)
+        self._run(self._watch(engine))
+
+    def release(self) -> None:
+        """End all requests, and hold no engine any more."""
+        self._completer.reset()
+        self._completer.engine = None
+        if self.config is not None:
+            self._engines.release(self.config, self._report)
+            self.config = None
+
+    def _report(self, share: float, what: str) -> None:
+        """Told by the engine how far it is."""
+        engine = self._completer.engine
+        if engine is None or engine.ready.done():
+            return
+        message = f"the model is loading: {share:.0%}, {what}"
+        self._status.show(Status("Normal", message, busy=True))
+        if self._progress_token is not None:
+            report = types.WorkDoneProgressReport(message=what, percentage=round(100 * share))
+            self._ls.work_done_progress.report(self._progress_token, report)
+
+    async def _watch(self, engine: InfillEngine) -> None:
+        # Shielded, since `ready` is shared: one connection's end must not cancel it for others.
+        ready = asyncio.shield(asyncio.wrap_future(engine.ready))
+        progress = self._run(self._show_progress())
+        try:
+            info = await ready
+        except EngineError as error:
+            if self._completer.engine is engine:
+                self._failed(error)
+        else:
+            if self._completer.engine is engine:
+                self._done(info)
+        finally:
+            progress.cancel()
+
+    async def _show_progress(self) -> None:
+        """A progress report until it is cancelled, where the client shows such."""
+        window = self._ls.client_capabilities.window
+        if not (window and window.work_done_progress):
+            return
+        token = f"infill-loading-{id(asyncio.current_task())}"
+        begin = types.WorkDoneProgressBegin(
+            title="infill", message="loading the model", percentage=0
+        )
+        try:
+            await self._ls.work_done_progress.create_async(token)
+            self._ls.work_done_progress.begin(token, begin)
+            self._progress_token = token
+            await asyncio.Event().wait()
+        except JsonRpcException:
+            return
+        except asyncio.CancelledError:
+            # Also without a beginning: Helix turns its wheel from the creation on.
+            self._progress_token = None
+            self._ls.work_done_progress.end(token, types.WorkDoneProgressEnd())
+            raise
+
+    def _done(self, info: EngineInfo) -> None:
+        if info.instead:
+            why = f"the bundled model stands in: {info.instead}"
+            self._completer.well = Status("Warning", why)
+            tell(self._ls, types.MessageType.Warning, f"infill-lsp: {why}")
+        else:
+            self._completer.well = Status("Normal", f"{info.model} on {info.device}")
+        self._status.show(self._completer.well)
+        self.done_at = time.perf_counter()
+        self._completer.loaded.set()
+        message = f"{info.model} loaded on {info.device} in {info.load_seconds:.1f} s"
+        log(self._ls, types.MessageType.Info, message)
+
+    def _failed(self, error: EngineError) -> None:
+        self._status.show(Status("Error", str(error)))
+        self._completer.loaded.set()
+        tell(self._ls, types.MessageType.Error, f"infill-lsp: {error}")
