@@ -14,7 +14,8 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
 from engine import EngineError, InfillEngine
-from infill_lsp.completion import Neighbours, Watcher, fill, no_neighbours, unwatched
+from infill_lsp.asking import Watcher, unwatched
+from infill_lsp.completion import Neighbours, fill, no_neighbours
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.outcome import Filled
 from infill_lsp.prefetch import Prefetch

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from engine import CanvasFullError, Draft, InfillEngine, InfillRequest
-from infill_lsp.beginning import beginning, begun
-from infill_lsp.completion import (
+from infill_lsp.asking import (
     Watcher,
     answer_of,
     context_for,
@@ -26,6 +25,7 @@ from infill_lsp.completion import (
     sees_after,
     unwatched,
 )
+from infill_lsp.beginning import beginning, begun
 from infill_lsp.context import Context
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.edits import Edit

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Draft, Fill, InfillRequest, Stats, Stop
-from infill_lsp.completion import request_for
+from infill_lsp.asking import request_for
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document
 from infill_lsp.faults import error_span

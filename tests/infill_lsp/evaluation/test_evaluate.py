@@ -12,9 +12,9 @@ from fake_engine import FakeEngine
 
 import engine
 from engine import EngineConfig, EngineError, InfillRequest
+from infill_lsp.asking import CANDIDATES
 from infill_lsp.commands import CommandError
 from infill_lsp.commands.evaluate import HELDOUT, HUMANEVAL, PAIRS, Suite, data_of, run
-from infill_lsp.completion import CANDIDATES
 from infill_lsp.evaluation import fillers, suffix_pairs
 
 FIELDS = {
