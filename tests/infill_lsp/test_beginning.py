@@ -13,6 +13,8 @@ from infill_lsp.beginning import beginning
 from infill_lsp.context import Context, gather
 from infill_lsp.documents import Document
 
+EXTENSION = Path(__file__).parents[2] / "editors" / "vscode" / "src"
+
 
 def context_at(marked: str, name: str = "a.py") -> Context:
     before, after = marked.split("‸")
@@ -140,3 +142,24 @@ def test_our_own_sources_lack_nothing_until_a_line_is_taken_out() -> None:
             right += found is not None and found.text == indent + name
     assert blank > 100
     assert right > 0.6 * taken > 10
+
+
+def test_our_own_typescript_lacks_nothing_until_a_line_is_taken_out() -> None:
+    """The same with the extension's sources, at every line that follows a finished one."""
+    blank = taken = right = 0
+    for path in sorted(EXTENSION.glob("*.ts")):
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        for row, line in enumerate(lines):
+            indent = line[: len(line) - len(line.lstrip())]
+            if not indent or not line.strip() or not lines[row - 1].rstrip().endswith((";", "{")):
+                continue
+            before = "".join(lines[:row])
+            whole = "".join(lines[row:])
+            assert beginning(between(before + indent, "\n" + whole, "a.ts")) is None, (path, row)
+            blank += 1
+            if line.strip().startswith(("const ", "let ")) and line.rstrip().endswith(";"):
+                found = beginning(between(before, "".join(lines[row + 1 :]), "a.ts"))
+                taken += 1
+                right += found is not None and line.startswith(found.text)
+    assert blank > 100
+    assert right > 0.5 * taken > 10
