@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from engine.models import kernels
 from engine.models.base import ModelSpec, Order
 from engine.models.kernels import Prediction, plain
 
@@ -295,14 +296,10 @@ def accept_uniform(
         accepted for free but says nothing.
     The noise is uniform over the whole vocabulary, banned ids too, as the model saw it in training.
     """
-    order = said.entropy.argsort(dim=1, stable=True)
-    ascending = said.entropy.gather(1, order)
-    within = ascending.cumsum(1) - ascending <= sampling.entropy_bound
-    accepted = torch.zeros_like(within).scatter(1, order, within)
     noise = torch.randint(
         sampling.vocab_size, said.token.shape, generator=generator, device=said.token.device
     )
-    ids = torch.where(accepted, said.token, noise)
+    ids, accepted = kernels.accept(said.entropy, said.token, noise, sampling.entropy_bound)
     return UniformSample(ids, said.guess, accepted, said.confidence, said.entropy)
 
 

@@ -120,3 +120,13 @@ def test_the_vocabulary(device: torch.device, form: Form) -> None:
     assert (found.token == wanted.token).float().mean() > 0.9
     near(shares, wanted_shares)
     near(products.mean(shares, table), shares.float() @ exact(table).codes)
+
+
+def test_acceptance(device: torch.device) -> None:
+    from engine.models.kernels import acceptance
+
+    entropy = random(16, 256, device=device).abs().pow(4)
+    token = torch.arange(16 * 256, device=device).view(16, 256)
+    found = acceptance.accept(entropy, token, -1 - token, 0.1)
+    for mine, wanted in zip(found, plain.accept(entropy, token, -1 - token, 0.1), strict=True):
+        assert torch.equal(mine, wanted)

@@ -17,7 +17,17 @@ from engine.models.kernels import plain
 from engine.models.kernels.plain import Prediction, gated
 from engine.models.kernels.prompt import Held
 
-__all__ = ["Held", "Prediction", "attend", "experts", "gated", "mean", "predict", "product"]
+__all__ = [
+    "Held",
+    "Prediction",
+    "accept",
+    "attend",
+    "experts",
+    "gated",
+    "mean",
+    "predict",
+    "product",
+]
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 
@@ -83,3 +93,12 @@ def predict(
 
         return vocabulary.predict(logits, softcap, cold, bans, banned, uniforms)
     return plain.predict(logits, softcap, cold, bans, banned, uniforms)
+
+
+def accept(entropy: Tensor, token: Tensor, noise: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """See `plain.accept`."""
+    if on(entropy):
+        from engine.models.kernels import acceptance
+
+        return acceptance.accept(entropy, token, noise, bound)
+    return plain.accept(entropy, token, noise, bound)

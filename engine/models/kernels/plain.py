@@ -144,6 +144,20 @@ def predict(
     return prediction, probability.to(logits.dtype)
 
 
+def accept(entropy: Tensor, token: Tensor, noise: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """The next canvas at its free positions: int64 [B, R], `token` where it is accepted, else `noise`;
+    and bool [B, R], where that is.
+
+    entropy: float32 [B, R], nats. Of each row the surest are accepted, the leftmost of equals first,
+    as long as the entropy of those before adds up to at most `bound`.
+    """
+    order = entropy.argsort(dim=1, stable=True)
+    ascending = entropy.gather(1, order)
+    within = ascending.cumsum(1) - ascending <= bound
+    accepted = torch.zeros_like(within).scatter(1, order, within)
+    return torch.where(accepted, token, noise), accepted
+
+
 def draw(probability: Tensor, uniforms: Tensor) -> Tensor:
     """One id for each position: int64 [*] from [*, V], which need not add up to 1 exactly.
 

@@ -16,7 +16,7 @@ from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
 from engine.models.forms import Form, Matrix, part_shapes
-from engine.models.kernels import Held, attention, products, vocabulary
+from engine.models.kernels import Held, acceptance, attention, products, vocabulary
 
 META = torch.device("meta")
 CAPABILITY = int(sys.argv[1])
@@ -88,6 +88,8 @@ def main() -> None:
         empty(2, 262_144, dtype=torch.float32), empty(256, dtype=torch.int64),
         empty(256, dtype=torch.float32),
     )  # fmt: skip
+    ids = empty(16, 256, dtype=torch.int64)
+    acceptance.accept(empty(16, 256, dtype=torch.float32), ids, ids, 0.1)
 
 
 main()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-KERNELS = {"_attend", "_mean", "_piece", "_product", "_row", "_shares"}
+KERNELS = {"_accept", "_attend", "_mean", "_piece", "_product", "_row", "_shares"}
 
 
 @pytest.mark.slow
