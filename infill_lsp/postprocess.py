@@ -21,12 +21,15 @@ from infill_lsp.cuts import (
     surroundings,
 )
 from infill_lsp.faults import faulty
+from infill_lsp.grammars import GRAMMARS
 
 Step = Callable[[str, Context], str | None]
 
 _REMAINS = re.compile(
     r"<\|\w+\|>|<(?:fim|file|repo|gh|issue|jupyter|empty)_\w+>|<reponame>|<filename>|\x00"
 )
+_OPENING_FENCE = re.compile(r"\A\s*```[\w+#.-]*(?:\n|\Z)")
+_CLOSING_FENCE = re.compile(r"(?<=\S)\s*\n```")
 _DANGLING = re.compile(r"(?:[-+*/%&|=<>.:!~^]|\b(?:and|or|not|in|is|if|else|return))\s*$")
 _UNDECIDED = re.compile(r"[\n}][ \t]*\w*\Z")
 _TRIMMED = 3
@@ -38,6 +41,23 @@ def without_remains(text: str, context: Context) -> str:
     found = _REMAINS.search(text)
     text = text[: found.start()] if found else text
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\ufffd")
+
+
+def without_fence(text: str, context: Context) -> str:
+    """Take away the fence that a chat model puts around code, and all that it says behind it. Not
+    where Markdown may be meant."""
+    text = _unopened(text, context)
+    closing = _CLOSING_FENCE.search(text) if _fenceless(context) else None
+    return text[: closing.start()] if closing else text
+
+
+def _unopened(text: str, context: Context) -> str:
+    """Without the fence's first line."""
+    return _OPENING_FENCE.sub("", text) if _fenceless(context) else text
+
+
+def _fenceless(context: Context) -> bool:
+    return context.language in GRAMMARS and not (context.in_string or context.in_comment)
 
 
 def one_line(text: str, context: Context) -> str:
@@ -186,6 +206,7 @@ def on_own_lines(text: str, context: Context) -> str:
 
 STEPS: tuple[Step, ...] = (
     without_remains,
+    without_fence,
     one_line,
     joined,
     within_scope,
@@ -227,6 +248,9 @@ def is_complete(context: Context) -> Callable[[str], bool]:
     def complete(text: str) -> bool:
         body = without_remains(text, context)
         if len(body) < len(text.replace("\r\n", "\n").rstrip("\ufffd")):
+            return True
+        unopened, body = _unopened(body, context), without_fence(body, context)
+        if len(body) < len(unopened):
             return True
         if context.single_line and "\n" in body:
             return True

@@ -39,6 +39,20 @@ CASES = (
     Case("fim token", "a.js", "let x = ‸\n", "1;<fim_suffix>", "1;"),
     Case("html tags stay", "a.html", "<p>\n  ‸\n</p>\n", "<s>old</s>", "<s>old</s>"),
     Case("half a character", "a.py", "x = '‸'\n", "größ\ufffd", "größ"),
+    # -- a chat model's fence
+    Case("fence", "a.py", "x = ‸\n", "```python\n1\n```\nThis sets x.", "1"),
+    Case("fence that only closes", "a.py", "def f():\n    ‸\n", "return 1\n```\nDone.", "return 1"),
+    Case("fence without a language", "a.js", "let x = ‸\n", "```\n1;\n```", "1;"),
+    Case("fence behind a line break", "a.py", "x = 1\n‸", "\n```py\ny = 2\n```\n", "y = 2"),
+    Case("fence that only opens", "a.py", "x = ‸\n", "```python", None),
+    Case("fence in Markdown", "a.md", "Run\n‸\n", "```sh\nls\n```", "```sh\nls\n```"),
+    Case(
+        "fence in a docstring",
+        "a.py",
+        'def f():\n    """A.\n\n‸\n    """\n',
+        "```\nf()\n```",
+        "```\nf()\n```",
+    ),
     # -- one line
     Case("middle of a line", "a.py", "x = ‸ + 1\n", "y\nz = 3", "y"),
     Case(
@@ -469,6 +483,8 @@ def test_complete_means_that_more_text_changes_nothing(case: Case) -> None:
         ("a.py", "def f():\n    ‸\n    y = second(2)\n", "x = 1\n    y = second(2)\n", True),
         ("a.py", "‸\n", "a = 1<|endoftext|>", True),
         ("a.py", "‸\n", "print(1234)\nprint(1234)\n", True),
+        ("a.py", "x = 1\n‸", "```python\ny = 2\n", False),
+        ("a.py", "x = 1\n‸", "```python\ny = 2\n```", True),
         ("a.txt", "‸", "", False),
     ],
 )
