@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from engine.config import CANVAS_LIMIT
 from engine.models.base import ModelSpec
@@ -129,6 +130,22 @@ def turns(ids: Tensor, canvas: Canvas, spec: ModelSpec) -> Tensor | None:
     turn = order * (canvas.gap == unfilled)
     unseen = (canvas.gap > unfilled) | (canvas.free & (ids == spec.delete_id))
     return turn.masked_fill(unseen, LATER)
+
+
+def side_by_side(canvases: Sequence[Canvas], spec: ModelSpec) -> tuple[Tensor, Tensor, Tensor]:
+    """Canvases of several sizes as the lines of one batch: their ids [B, C], the positions of their
+    slots [B, F], of which the last is repeated, and turns [B, C] by which nothing sees the padding.
+    """
+    width, count = max(each.size for each in canvases), max(len(each.slots) for each in canvases)
+    ids, rows, turn = [], [], []
+    for canvas in canvases:
+        slots, padding = canvas.slots, (0, width - canvas.size)
+        known = turns(canvas.ids[None], canvas, spec)
+        known = torch.zeros_like(canvas.ids) if known is None else known[0]
+        ids.append(functional.pad(canvas.ids, padding))
+        rows.append(functional.pad(slots, (0, count - len(slots)), value=int(slots[-1])))
+        turn.append(functional.pad(known, padding, value=LATER + 1))
+    return torch.stack(ids), torch.stack(rows), torch.stack(turn)
 
 
 def clamp(ids: Tensor, canvas: Canvas) -> Tensor:

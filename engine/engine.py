@@ -20,7 +20,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from engine.canvas import Canvas, build, turns
+from engine.canvas import Canvas, build, side_by_side, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
 from engine.denoise import Guess, Predict, denoise
 from engine.guessing import guesses
@@ -271,12 +271,15 @@ class Engine:
         lengths = candidate_lengths(self._spec, limit)
         if len(lengths) == 1:
             return lengths[0]
-        scores = {}
-        for length in lengths:
-            canvas = build(left, [length], [], right, self._spec, run.generator)
-            logits = self._forward(run, canvas, canvas.ids[None], canvas.slots[None], None)
-            scores[length] = length_score(logits)[0]
-        return best_length(scores)
+        canvases = [build(left, [each], [], right, self._spec, run.generator) for each in lengths]
+        ids, rows, turn = side_by_side(canvases, self._spec)
+        logits = self._forward(run, turn, ids, rows, None)
+        return best_length(
+            {
+                length: length_score(line[None, :length])[0]
+                for length, line in zip(lengths, logits, strict=True)
+            }
+        )
 
     def _refine(
         self, run: Run, variants: list[Variant], canvas: Canvas, *, heal: bool
@@ -290,7 +293,9 @@ class Engine:
             ids = torch.tensor(allowed, device=self._model.device)
             constraints = [Constraint(int(shown.slots[0]), ids)]
         for step in denoise(
-            lambda ids, rows, signal: self._forward(run, canvas, ids, rows, signal),
+            lambda ids, rows, signal: self._forward(
+                run, turns(ids, canvas, self._spec), ids, rows, signal
+            ),
             canvas,
             sampling_for(self._spec),
             run.generator,
@@ -324,10 +329,9 @@ class Engine:
         return True
 
     def _forward(
-        self, run: Run, canvas: Canvas, ids: Tensor, rows: Tensor, signal: Tensor | None
+        self, run: Run, turn: Tensor | None, ids: Tensor, rows: Tensor, signal: Tensor | None
     ) -> Tensor:
         began = time.perf_counter()
-        turn = turns(ids, canvas, self._spec)
         logits = self._model.denoise(ids, run.kv, rows, signal, turn)
         run.forwards += 1
         run.ms["forward"] += (time.perf_counter() - began) * 1e3

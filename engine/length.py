@@ -3,7 +3,7 @@
 - delete slots (`spec.delete_id`): one canvas with more slots than needed; the rest is deleted.
 - left to right, or a canvas filled with end-of-text (`spec.fills_with_eos`): a block of slots; the
   caller adds block after block until the model ends the text.
-- several lengths (no delete token, any order): try each of `candidate_lengths` for one step, then
+- several lengths (no delete token, any order): try all of `candidate_lengths` in one forward, then
   take `best_length` of the scores.
 
 Counts and scores only: knows no text and no canvas.

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.canvas import build, side_by_side, turns
 from engine.config import CANVAS_LIMIT, EngineConfig
 from engine.engine import Engine
+from engine.length import LENGTHS
 from engine.request import Cancelled, Draft, EngineError, InfillRequest, Stop
 
 KINDS = ("tiny_mask_model", "tiny_uniform_model", "tiny_causal_model")
@@ -328,3 +330,39 @@ def test_warm_up_measures_the_rate_of_encoding(causal: Engine) -> None:
     causal.warm_up()
     assert 0 < causal._encode_rate < 1e9
     assert time.perf_counter() - begin < 10
+
+
+@pytest.fixture(params=["tiny_mask_model", "tiny_uniform_model"])
+def endure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A model of any order that can neither delete slots nor end a gap."""
+    model = request.getfixturevalue(request.param)
+    monkeypatch.setattr(model, "spec", replace(model.spec, delete_id=None))
+    return model
+
+
+def test_of_lengths_side_by_side_each_is_as_by_itself(endure: Any) -> None:
+    """Nothing sees the padding behind the shorter ones."""
+    kv, generator = endure.new_kv(), torch.Generator().manual_seed(0)
+    endure.encode(torch.arange(30), kv)
+    canvases = [build([3, 4], [size], [], [5], endure.spec, generator) for size in (4, 8, 20)]
+    ids, rows, turn = side_by_side(canvases, endure.spec)
+    together = endure.denoise(ids, kv, rows, None, turn)
+    for canvas, line in zip(canvases, together, strict=True):
+        own, slots = canvas.ids[None], canvas.slots
+        alone = endure.denoise(own, kv, slots[None], None, turns(own, canvas, endure.spec))
+        torch.testing.assert_close(line[: len(slots)], alone[0], atol=1e-4, rtol=0)
+
+
+def test_lengths_are_tried_in_one_forward(
+    endure: Any, byte_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, batches = endure.denoise, []
+
+    def noted(ids: Tensor, *rest: Any) -> Tensor:
+        batches.append(ids.shape[0])
+        return whole(ids, *rest)
+
+    monkeypatch.setattr(endure, "denoise", noted)
+    engine = Engine(endure, byte_tokenizer, EngineConfig())
+    last(engine.infill(InfillRequest(PREFIX, SUFFIX)))
+    assert batches[:2] == [len(LENGTHS), 1]
