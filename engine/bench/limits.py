@@ -1,7 +1,7 @@
-"""What a device can do at best: its own rates, measured; and the time that a step's bytes and
-operations take at these rates.
+"""What a device can do at best: its own rates, measured; and the time that the bytes and
+operations of a step, or of a prompt, take at these rates.
 
-Parts of a step follow one another, so each takes its bytes or its operations, whichever is longer,
+Parts follow one another, so each takes its bytes or its operations, whichever is longer,
 and the limit is their sum. A part reads what it needs once and keeps all else on the chip; launches,
 norms and routing cost nothing. No program gets there.
 """
@@ -16,6 +16,7 @@ import torch
 
 from engine.models.diffusion_gemma import DiffusionGemmaConfig
 from engine.models.forms import BITS, Form
+from engine.models.gemma_layers import AttentionShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Of a step."""
+    """Of a step, or of encoding."""
 
     name: str
     bytes: float
@@ -58,37 +59,65 @@ def step_parts(
 ) -> list[Part]:  # fmt: skip
     """One step with all positions free. itemsize: bytes of an activation, and of a plain number."""
     rows = batch * canvas
+
+    def seen(shape: AttentionShape) -> tuple[int, int]:
+        prompt = context if shape.window is None else min(context, shape.window - 1)
+        return prompt + rows, rows * (prompt + canvas)
+
+    dense = len(config.kinds) + 1  # one more is self-conditioning's
+    table = config.spec.vocab_size * config.width
+    table_bytes = table * (itemsize if form is None else 1)  # int4 keeps the table in 8 bits
+    return [
+        *_stack(config, form, rows, seen, dense, itemsize),
+        Part("logits", table_bytes, 2 * rows * table),
+        Part("self-conditioning", table_bytes, 2 * rows * table),
+    ]
+
+
+def prompt_parts(
+    config: DiffusionGemmaConfig, form: Form | None, *, held: int, new: int, itemsize: int = 2
+) -> list[Part]:
+    """`new` tokens of prompt encoded behind `held`, in one pass."""
+
+    def seen(shape: AttentionShape) -> tuple[int, int]:
+        window = held + new if shape.window is None else shape.window
+        read = min(held, window - 1) + new
+        return read, sum(min(window, held + index + 1) for index in range(new))
+
+    return _stack(config, form, new, seen, len(config.kinds), itemsize)
+
+
+def _stack(
+    config: DiffusionGemmaConfig, form: Form | None, rows: int,
+    seen: Callable[[AttentionShape], tuple[int, int]], dense: int, itemsize: int,
+) -> list[Part]:  # fmt: skip
+    """All layers. seen: for a kind of layer the keys that are read, and pairs of a row with a key.
+    dense: dense feed-forwards."""
     per_number = itemsize if form is None else BITS[form] / 8
-    table_number = itemsize if form is None else 1  # int4 keeps the table in 8 bits
-    width, table = config.width, config.spec.vocab_size * config.width
+    width, layers = config.width, len(config.kinds)
     projections = attention_bytes = attention_operations = 0
     for shape in config.shapes:
         made = config.heads + shape.kv_heads * (1 if shape.keys_are_values else 2)
         projections += (made + config.heads) * shape.head_dim * width
-        seen = context if shape.window is None else min(context, shape.window - 1)
-        keys = 2 * shape.kv_heads * shape.head_dim * itemsize
-        attention_bytes += keys * (seen + rows)
-        attention_operations += 4 * rows * (seen + canvas) * config.heads * shape.head_dim
-    layers = len(config.kinds)
-    dense = 3 * width * config.inner * (layers + 1)  # one more is self-conditioning's
-    expert = 3 * width * config.expert_inner
+        keys, pairs = seen(shape)
+        attention_bytes += 2 * shape.kv_heads * shape.head_dim * itemsize * keys
+        attention_operations += 4 * pairs * config.heads * shape.head_dim
+    fed, expert = 3 * width * config.inner * dense, 3 * width * config.expert_inner
     touched = config.experts * (1 - (1 - config.experts_chosen / config.experts) ** rows)
     return [
         Part("projections", projections * per_number, 2 * rows * projections),
         Part("attention", attention_bytes, attention_operations),
-        Part("dense", dense * per_number, 2 * rows * dense),
+        Part("dense", fed * per_number, 2 * rows * fed),
         Part(
             "experts",
             layers * touched * expert * per_number,
             2 * rows * config.experts_chosen * layers * expert,
         ),
-        Part("logits", table * table_number, 2 * rows * table),
-        Part("self-conditioning", table * table_number, 2 * rows * table),
     ]
 
 
 def limit_seconds(parts: list[Part], rates: Rates) -> float:
-    """Of a whole step."""
+    """Of all parts."""
     return sum(part.seconds(rates) for part in parts)
 
 

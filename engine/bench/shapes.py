@@ -19,6 +19,8 @@ class Size:
     batches: tuple[int, ...]
     """Variants in one step."""
     canvas: int
+    near: int
+    """The one of `contexts` that a warm key behind the longest is compared with."""
     usual: int
     """The one of `contexts` at which batches, whole canvases and transformers are measured."""
 
@@ -56,7 +58,7 @@ TINY = DiffusionGemmaConfig(
 )
 
 SIZES = {
-    "real": Size(PUBLISHED, (512, 2048, 4096, 7936), (1, 2, 4, 8, 16), 256, 2048),
-    "tiny": Size(TINY, (32, 64), (1, 2), 16, 64),
+    "real": Size(PUBLISHED, (512, 1024, 2048, 4096, 7936), (1, 2, 4, 8, 16), 256, 1024, 2048),
+    "tiny": Size(TINY, (32, 64), (1, 2), 16, 32, 64),
 }
 """The longest prompt leaves room for its canvas within 8,192 tokens."""

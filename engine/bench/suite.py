@@ -17,10 +17,12 @@ from torch import Tensor
 
 from engine.bench import reference
 from engine.bench.limits import (
+    Part,
     Rates,
     limit_seconds,
     measure_rates,
     median_seconds,
+    prompt_parts,
     step_parts,
     wait,
 )
@@ -191,32 +193,33 @@ class Subject:
             self.model.encode(self.ids[:context], kv)
 
         seconds = median_seconds(encode, self.model.device, 2)
-        return self._row("prompt encoded", context, 1, context / seconds, "tokens/s")
+        limit = context / self._limit(self._prompt_parts(0, context))
+        return self._row("prompt encoded", context, 1, context / seconds, "tokens/s", limit)
 
     def _step(self, shapes: StaticShapes, kv: KV, context: int, batch: int) -> Row:
         """One forward and the pass over the vocabulary, everything but accepting."""
         canvas = self.size.canvas
         step = self._once(shapes, kv, batch, canvas)
         value = median_seconds(step, self.model.device, self.repeats) * 1e3
-        parts = step_parts(
-            self.size.config, self.form, context=context, batch=batch, canvas=canvas,
-            itemsize=self.model.dtype.itemsize,
-        )  # fmt: skip
+        parts = self._step_parts(context, batch, canvas)
         each = {part.name: part.seconds(self.rates) * 1e3 for part in parts}
-        limit = limit_seconds(parts, self.rates) * 1e3
+        limit = self._limit(parts) * 1e3
         return replace(self._row("a step", context, batch, value, "ms", limit), parts_ms=each)
 
     def _keystroke(self, shapes: StaticShapes, kv: KV, context: int) -> Row:
-        step = self._once(shapes, kv, 1, min(KEY_SLOTS, self.size.canvas))
+        slots, before = min(KEY_SLOTS, self.size.canvas), context - KEY_TOKENS
+        step = self._once(shapes, kv, 1, slots)
         new = self.ids[context : context + KEY_TOKENS]
 
         def key() -> None:
-            kv.truncate(context - KEY_TOKENS)
+            kv.truncate(before)
             self.model.encode(new, kv)
             step()
 
         value = median_seconds(key, self.model.device, self.repeats) * 1e3
-        return self._row("a warm key to the first draft", context, 1, value, "ms")
+        parts = [*self._prompt_parts(before, KEY_TOKENS), *self._step_parts(context, 1, slots)]
+        limit = self._limit(parts) * 1e3
+        return self._row("a warm key to the first draft", context, 1, value, "ms", limit)
 
     def _canvas(self, shapes: StaticShapes, kv: KV, batch: int) -> Row:
         """The product's own loop, a whole canvas, all positions free, without the stop test."""
@@ -235,11 +238,8 @@ class Subject:
                 pass
 
         seconds = median_seconds(loop, device, 3)
-        parts = step_parts(
-            self.size.config, self.form, context=self.size.usual, batch=batch,
-            canvas=self.size.canvas, itemsize=self.model.dtype.itemsize,
-        )  # fmt: skip
-        limit = self.size.canvas * batch / (STEPS * limit_seconds(parts, self.rates))
+        step = self._limit(self._step_parts(self.size.usual, batch, self.size.canvas))
+        limit = self.size.canvas * batch / (STEPS * step)
         value = self.size.canvas * batch / seconds
         what = f"a canvas at {STEPS} steps"
         return self._row(what, self.size.usual, batch, value, "tokens/s", limit)
@@ -258,6 +258,19 @@ class Subject:
         signal = shapes.predict(ids, kv, rows, None, asked)[1]
         wait(device)
         return lambda: shapes.predict(ids, kv, rows, signal, asked)
+
+    def _step_parts(self, context: int, batch: int, canvas: int) -> list[Part]:
+        return step_parts(
+            self.size.config, self.form, context=context, batch=batch, canvas=canvas,
+            itemsize=self.model.dtype.itemsize,
+        )  # fmt: skip
+
+    def _prompt_parts(self, held: int, new: int) -> list[Part]:
+        itemsize = self.model.dtype.itemsize
+        return prompt_parts(self.size.config, self.form, held=held, new=new, itemsize=itemsize)
+
+    def _limit(self, parts: list[Part]) -> float:
+        return limit_seconds(parts, self.rates)
 
     def _late(self) -> bool:
         return time.monotonic() > self.until

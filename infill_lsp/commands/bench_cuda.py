@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.bench import suite
+from engine.bench.shapes import SIZES
 from engine.bench.suite import Row
 from infill_lsp.commands import CommandError
 from infill_lsp.commands.bench import standard_library
@@ -59,7 +60,7 @@ def run(*, device: str, shape: str, repeats: int, out: Path, as_json: bool) -> i
             file.write(json.dumps(suite.as_json(row)) + "\n")
             file.flush()
             console.print(f"[{time.monotonic() - began:4.0f} s] {_line(row)}", markup=False)
-    summary = bars(rows)
+    summary = bars(rows, SIZES[shape].near)
     document = {**facts, "bars": summary, "rows": [suite.as_json(row) for row in rows]}
     if not as_json:
         show(rows, summary)
@@ -70,8 +71,8 @@ def run(*, device: str, shape: str, repeats: int, out: Path, as_json: bool) -> i
     return 0
 
 
-def bars(rows: Sequence[Row]) -> dict[str, float]:
-    """The few figures that the others are there to explain."""
+def bars(rows: Sequence[Row], near: int) -> dict[str, float]:
+    """The few figures that the others are there to explain. near: see `shapes.Size`."""
     found: dict[str, float] = {}
     forms = {row.form for row in rows if row.measure == "a step"}
     for form in sorted(forms):
@@ -91,8 +92,9 @@ def bars(rows: Sequence[Row]) -> dict[str, float]:
             if row.measure == "transformers: a step" and usual:
                 found[f"{form}: transformers over ours"] = row.value / usual[0].value
         keys = {row.context: row.value for row in own if row.measure.startswith("a warm key")}
-        if len(keys) > 1:
-            found[f"{form}: warm key, longest over shortest"] = keys[max(keys)] / keys[min(keys)]
+        if near in keys:
+            far = max(keys)
+            found[f"{form}: warm key at {far} over {near}"] = keys[far] / keys[near]
         held = {row.measure: row.value for row in own if row.unit == "GB"}
         with suppress(KeyError):
             found[f"{form}: weights and cache, GB"] = (

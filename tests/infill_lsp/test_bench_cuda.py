@@ -33,6 +33,12 @@ def test_the_whole_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         for row in steps:
             assert 0 < row["reached"] < 1
             assert sum(row["parts_ms"].values()) == pytest.approx(row["limit"])
+        own = [row for row in lines if row["form"] == form]
+        for measure in ("prompt encoded", "a warm key to the first draft"):
+            limited = [row for row in own if row["measure"] == measure]
+            assert [row["context"] for row in limited] == [32, 64]
+            assert all(0 < row["reached"] < 1 for row in limited)
+        assert f"{form}: warm key at 64 over 32" in document["bars"]
         assert document["bars"][f"{form}: canvas, tokens/s"] > 0
         assert document["bars"][f"{form}: step over its limit"] > 1
 
@@ -82,11 +88,15 @@ def test_figures_against_their_limit_whichever_way_is_better() -> None:
         Row("fp8", "a canvas at 16 steps", 2048, 1, 1000.0, "tokens/s", 2000.0),
         Row("fp8", "a canvas at 16 steps", 2048, 16, 8000.0, "tokens/s", 9000.0),
         Row("fp8", "transformers: a step", 2048, 1, 30.0, "ms"),
+        Row("fp8", "a warm key to the first draft", 512, 1, 4.0, "ms", 3.0),
+        Row("fp8", "a warm key to the first draft", 1024, 1, 5.0, "ms", 3.0),
+        Row("fp8", "a warm key to the first draft", 7936, 1, 6.0, "ms", 3.0),
     ]
-    found = bench_cuda.bars(rows)
+    found = bench_cuda.bars(rows, 1024)
     assert found["fp8: step over its limit"] == 1.25
     assert found["fp8: 16 variants over one"] == 2.0
     assert found["fp8: transformers over ours"] == 3.0
+    assert found["fp8: warm key at 7936 over 1024"] == 1.2
     bench_cuda.show(rows, found)
 
 

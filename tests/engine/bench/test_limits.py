@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
-from engine.bench.limits import Rates, limit_seconds, measure_rates, step_parts
+from engine.bench.limits import (
+    Rates,
+    limit_seconds,
+    measure_rates,
+    prompt_parts,
+    step_parts,
+)
 from engine.bench.shapes import PUBLISHED
 
 H100 = Rates(bytes=3.35e12, operations=990e12)
@@ -50,6 +58,21 @@ def test_the_prompt_is_read_whole_by_full_layers_only() -> None:
 def test_a_step_in_fp8_on_an_h100_takes_some_milliseconds() -> None:
     found = step_parts(PUBLISHED, "fp8", context=2048, batch=1, canvas=256)
     assert 7e-3 < limit_seconds(found, H100) < 10e-3
+
+
+def test_a_prompt_sees_itself_and_what_is_held() -> None:
+    """Layer by layer: 5 see all, 25 no more than their window; pairs are counted one by one."""
+    held, new = 1500, 700
+    pairs = {None: 0, 1024: 0}
+    for row, key in itertools.product(range(held, held + new), range(held + new)):
+        pairs[None] += key <= row
+        pairs[1024] += row - 1024 < key <= row
+    of = {part.name: part for part in prompt_parts(PUBLISHED, "fp8", held=held, new=new)}
+    wanted = 4 * 16 * (5 * 512 * pairs[None] + 25 * 256 * pairs[1024])
+    assert of["attention"].operations == wanted
+    assert of["attention"].bytes == 4 * (5 * 2 * 512 * 2200 + 25 * 8 * 256 * 1723)
+    assert of["projections"].operations == parts()["projections"][1] / 256 * new
+    assert "logits" not in of
 
 
 def test_the_rates_of_this_machine_are_measured() -> None:
