@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from engine.models import kernels
 from engine.models.forms import Matrix
-from engine.models.layers import RMSNorm, turn
+from engine.models.layers import RMSNorm
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Takes the rows' queries [Q, heads, head_dim], their own keys and values [Q, kv_heads, head_dim];
@@ -63,24 +63,30 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, shape: AttentionShape, epsilon: float) -> None:
         super().__init__()
-        self.heads, self.shape = heads, shape
+        self.heads, self.shape, self.epsilon = heads, shape, epsilon
         made = heads + shape.kv_heads * (1 if shape.keys_are_values else 2)
         self.qkv = nn.Linear(width, made * shape.head_dim, bias=False)
         self.output = nn.Linear(heads * shape.head_dim, width, bias=False)
         self.query_norm = RMSNorm(shape.head_dim, epsilon)
         self.key_norm = RMSNorm(shape.head_dim, epsilon)
-        self.value_norm = PlainNorm(epsilon)
 
     def forward(self, rows: Tensor, rotary: Tensor, attend: Attend) -> Tensor:
         """[Q, D] of rows [Q, D]."""
-        count, groups = rows.shape[0], self.shape.kv_heads
-        made = self.qkv(rows).view(count, -1, self.shape.head_dim)
-        queries, keys, values = made[:, : self.heads], made[:, self.heads :], made[:, -groups:]
-        queries = turn(self.query_norm(queries), rotary)
-        keys = turn(self.key_norm(keys[:, :groups]), rotary)
-        mixed = attend(queries, keys, self.value_norm(values))
-        joined: Tensor = self.output(mixed.reshape(count, -1))
+        made = self.qkv(rows).view(len(rows), -1, self.shape.head_dim)
+        queries, keys, values = kernels.heads(
+            made, self.heads, self.shape.kv_heads, self.query_norm.weight, self.key_norm.weight,
+            rotary, self.epsilon,
+        )  # fmt: skip
+        joined: Tensor = self.output(attend(queries, keys, values).reshape(len(rows), -1))
         return joined
+
+
+class Linear(nn.Linear):
+    """One that shows its matrix, as `kernels` take it."""
+
+    @property
+    def matrix(self) -> Matrix:
+        return Matrix(None, self.weight)
 
 
 class GeGLU(nn.Module):
@@ -88,11 +94,11 @@ class GeGLU(nn.Module):
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
-        self.gate_up = nn.Linear(width, 2 * inner, bias=False)
+        self.gate_up = Linear(width, 2 * inner, bias=False)
         self.down = nn.Linear(inner, width, bias=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        lowered: Tensor = self.down(kernels.gated(self.gate_up(rows)))
+        lowered: Tensor = self.down(kernels.gated_product(rows, self.gate_up.matrix))
         return lowered
 
 
@@ -102,7 +108,7 @@ class Router(nn.Module):
     def __init__(self, width: int, experts: int, chosen: int, epsilon: float) -> None:
         """chosen: experts for each row."""
         super().__init__()
-        self.norm = PlainNorm(epsilon)
+        self.epsilon = epsilon
         self.scale = nn.Parameter(torch.ones(width))
         # Not an `nn.Linear`: it is small, and few bits would send rows to other experts.
         self.weight = nn.Parameter(torch.empty(experts, width))
@@ -111,11 +117,9 @@ class Router(nn.Module):
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """For rows [Q, D] the experts' numbers [Q, chosen] and float32 weights [Q, chosen]."""
-        normed = self.norm(rows) * self.scale * rows.shape[1] ** -0.5
+        normed = functional.rms_norm(rows, self.scale.shape, self.scale, self.epsilon)
         scores = functional.linear(normed, self.weight)
-        weights, experts = scores.softmax(-1, dtype=torch.float32).topk(self.chosen)
-        weights = weights / weights.sum(-1, keepdim=True)
-        return experts, weights * self.expert_scale[experts]
+        return kernels.route(scores, rows.shape[1] ** -0.5, self.expert_scale, self.chosen)
 
 
 class ExpertLinear(nn.Module):
@@ -152,6 +156,7 @@ class Layer(nn.Module):
         experts_chosen: int, expert_inner: int, epsilon: float,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.epsilon = epsilon
         self.attention = Attention(width, heads, shape, epsilon)
         self.dense = GeGLU(width, inner)
         self.router = Router(width, experts, experts_chosen, epsilon)
@@ -169,12 +174,20 @@ class Layer(nn.Module):
     def forward(self, rows: Tensor, rotary: Tensor, attend: Attend, scale: Tensor) -> Tensor:
         """scale: this layer's `encoder_scale` or `decoder_scale`; the rest as in `Attention`."""
         attended = self.attention(self.before_attention(rows), rotary, attend)
-        rows = rows + self.after_attention(attended)
-        dense = self.after_dense(self.dense(self.before_dense(rows)))
+        norms = (self.after_attention, self.before_dense, self.before_experts)
+        rows, for_dense, for_experts = kernels.add_attended(
+            rows, attended, _weights(*norms), self.epsilon
+        )
         # The router sees the rows as they are; it has a norm of its own.
-        mixed = self.after_experts(self.experts(self.before_experts(rows), *self.router(rows)))
-        scaled: Tensor = (rows + self.after_both(dense + mixed)) * scale
-        return scaled
+        mixed = self.experts(for_experts, *self.router(rows))
+        norms = (self.after_dense, self.after_experts, self.after_both)
+        return kernels.add_fed(
+            rows, self.dense(for_dense), mixed, _weights(*norms), scale, self.epsilon
+        )
+
+
+def _weights(one: RMSNorm, two: RMSNorm, three: RMSNorm) -> tuple[Tensor, Tensor, Tensor]:
+    return one.weight, two.weight, three.weight
 
 
 class SelfConditioning(nn.Module):

@@ -68,6 +68,62 @@ def experts(rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down
     return plain.experts(rows, chosen, weights, gate_up, down)
 
 
+def gated_product(rows: Tensor, matrix: Matrix) -> Tensor:
+    """`gated` of a product with a matrix [2 I, K]."""
+    if on(rows) and matrix.form is not None:
+        from engine.models.kernels import products
+
+        return products.gated_product(rows, matrix)
+    return gated(product(rows, matrix))
+
+
+def heads(
+    made: Tensor, count: int, kv_heads: int, query_weight: Tensor, key_weight: Tensor,
+    rotary: Tensor, epsilon: float,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """See `plain.heads`."""
+    given = (made, count, kv_heads, query_weight, key_weight, rotary, epsilon)
+    if on(made):
+        from engine.models.kernels import norms
+
+        return norms.heads(*given)
+    return plain.heads(*given)
+
+
+def add_attended(
+    rows: Tensor, attended: Tensor, norms: tuple[Tensor, Tensor, Tensor], epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `plain.add_attended`."""
+    if on(rows):
+        from engine.models.kernels import norms as fused
+
+        return fused.add_attended(rows, attended, norms, epsilon)
+    return plain.add_attended(rows, attended, norms, epsilon)
+
+
+def add_fed(
+    rows: Tensor, dense: Tensor, mixed: Tensor, norms: tuple[Tensor, Tensor, Tensor],
+    scale: Tensor, epsilon: float,
+) -> Tensor:  # fmt: skip
+    """See `plain.add_fed`."""
+    if on(rows):
+        from engine.models.kernels import norms as fused
+
+        return fused.add_fed(rows, dense, mixed, norms, scale, epsilon)
+    return plain.add_fed(rows, dense, mixed, norms, scale, epsilon)
+
+
+def route(
+    scores: Tensor, factor: float, expert_scale: Tensor, chosen: int
+) -> tuple[Tensor, Tensor]:
+    """See `plain.route`."""
+    if on(scores):
+        from engine.models.kernels import routing
+
+        return routing.route(scores, factor, expert_scale, chosen)
+    return plain.route(scores, factor, expert_scale, chosen)
+
+
 def attend(
     queries: Tensor, keys: Tensor, values: Tensor, held: Held, layer: int, *,
     variants: int, window: int | None, causal: bool,

@@ -51,7 +51,9 @@ def attend(
     )  # fmt: skip
     if parts == 1:
         return mixed[0]
-    return (mixed * sums.softmax(0)[..., None]).sum(0).to(queries.dtype)
+    joined = torch.empty_like(queries)
+    _join[(count * heads,)](mixed, sums, joined, count * heads, PARTS=parts, SIZE=size, num_warps=1)
+    return joined
 
 
 @functools.cache
@@ -154,3 +156,20 @@ def _attend(
     tl.store(sums + place, sum_, mask=asked)
     spot = mixed + place[:, None] * SIZE + column[None, :]
     tl.store(spot, total.to(mixed.dtype.element_ty), mask=asked[:, None])
+
+
+@triton.jit(do_not_specialize=["lines"])
+def _join(mixed, sums, joined, lines, PARTS: tl.constexpr, SIZE: tl.constexpr):
+    """What the parts of the prompt gave, as much of each as it was seen. The first has been seen."""
+    line = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, SIZE)
+    largest = tl.load(sums + line)
+    for part in tl.static_range(1, PARTS):
+        largest = tl.maximum(largest, tl.load(sums + part * lines + line))
+    total = tl.zeros([SIZE], tl.float32)
+    weight = largest * 0
+    for part in tl.static_range(PARTS):
+        share = tl.exp(tl.load(sums + part * lines + line) - largest)
+        total += tl.load(mixed + (part * lines + line) * SIZE + column) * share
+        weight += share
+    tl.store(joined + line * SIZE + column, (total / weight).to(joined.dtype.element_ty))

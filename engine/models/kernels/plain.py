@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from engine.models.forms import Matrix
 from engine.models.kernels.prompt import Held
+from engine.models.layers import turn
 
 TABLE_ROWS_AT_ONCE = 16384
 """Of a vocabulary's table: to make it whole would take more memory than it does."""
@@ -55,6 +56,68 @@ def gated(gate_up: Tensor) -> Tensor:
     """[Q, I] from [Q, 2 I]: the second half, as much of it as the first half lets through."""
     gate, up = gate_up.chunk(2, -1)
     return functional.gelu(gate, approximate="tanh") * up
+
+
+def heads(
+    made: Tensor, count: int, kv_heads: int, query_weight: Tensor, key_weight: Tensor,
+    rotary: Tensor, epsilon: float,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Queries [Q, count, head_dim], keys and values [Q, kv_heads, head_dim], each head divided by its
+    root mean square.
+
+    made: [Q, N, head_dim]: queries, keys and then values; where there are none, they are the keys.
+    query_weight, key_weight: [head_dim], by which queries and keys are scaled; then `rotary`
+        [2, Q, 1, head_dim] turns them.
+    """
+    size, end = made.shape[-1:], count + kv_heads
+    queries = functional.rms_norm(made[:, :count], size, query_weight, epsilon)
+    keys = functional.rms_norm(made[:, count:end], size, key_weight, epsilon)
+    values = functional.rms_norm(made[:, -kv_heads:], size, None, epsilon)
+    return turn(queries, rotary), turn(keys, rotary), values
+
+
+def add_attended(
+    rows: Tensor, attended: Tensor, norms: tuple[Tensor, Tensor, Tensor], epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`rows` [Q, D] with what attention adds, and that normed twice: for the dense feed-forward and
+    for the experts. norms: [D] each, of what is added, and of these two."""
+    after, before_dense, before_experts = norms
+    width = after.shape
+    rows = rows + functional.rms_norm(attended, width, after, epsilon)
+    for_dense = functional.rms_norm(rows, width, before_dense, epsilon)
+    return rows, for_dense, functional.rms_norm(rows, width, before_experts, epsilon)
+
+
+def add_fed(
+    rows: Tensor, dense: Tensor, mixed: Tensor, norms: tuple[Tensor, Tensor, Tensor],
+    scale: Tensor, epsilon: float,
+) -> Tensor:  # fmt: skip
+    """`rows` [Q, D] with what the dense feed-forward and the experts add, times `scale` [1].
+    norms: [D] each, of the one, of the other, and of their sum."""
+    after_dense, after_experts, after_both = norms
+    width = after_both.shape
+    both = functional.rms_norm(dense, width, after_dense, epsilon)
+    both = both + functional.rms_norm(mixed, width, after_experts, epsilon)
+    return (rows + functional.rms_norm(both, width, after_both, epsilon)) * scale
+
+
+def route(
+    scores: Tensor, factor: float, expert_scale: Tensor, chosen: int
+) -> tuple[Tensor, Tensor]:
+    """The experts [Q, chosen] with the largest `scores` [Q, E], the largest first, and float32 weights
+    [Q, chosen]: their probabilities, after `factor`, as shares of one another, times each expert's
+    own `expert_scale` [E]."""
+    weights, experts = (scores.float() * factor).softmax(-1).topk(chosen)
+    weights = weights / weights.sum(-1, keepdim=True)
+    return experts, weights * expert_scale[experts]
+
+
+def order(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
+    """Places in `chosen` [Q, n], flattened, one expert after another: int64 [Q n]; and where among
+    them each expert's end: int64 [E]."""
+    ascending, places = chosen.flatten().sort(stable=True)
+    each = torch.arange(experts, device=chosen.device)
+    return places, torch.searchsorted(ascending, each, right=True)
 
 
 def experts(rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix) -> Tensor:

@@ -8,28 +8,18 @@ side. The twins are `plain.product`, `plain.experts` and `plain.mean`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from engine.models.forms import Form, Matrix
+from engine.models.kernels import routing
 
 CODES: dict[Form | None, int] = {None: 0, "int8": 1, "fp8": 1, "int4": 2}
 """How `_product` reads a matrix: plain numbers, numbers with a scale a row, groups of 4 bits."""
 PARTS = 16
 """Into which the vocabulary is cut for `mean`, so that there is work for the whole device."""
-
-
-class Order(NamedTuple):
-    """Which rows go to which expert. A row is chosen for n experts, and counts n times."""
-
-    places: Tensor
-    """int64 [Q n]: places in `chosen`, flattened, one expert after another."""
-    ends: Tensor
-    """int64 [E]: where in `places` each expert's end."""
 
 
 def product(rows: Tensor, matrix: Matrix) -> Tensor:
@@ -39,15 +29,22 @@ def product(rows: Tensor, matrix: Matrix) -> Tensor:
     return made
 
 
+def gated_product(rows: Tensor, matrix: Matrix) -> Tensor:
+    """See `plain.gated`: of the product."""
+    made = rows.new_empty(rows.shape[0], matrix.codes.shape[0] // 2)
+    _launch(rows, matrix, made, None, gate=True)
+    return made
+
+
 def experts(rows: Tensor, chosen: Tensor, weights: Tensor, gate_up: Matrix, down: Matrix) -> Tensor:
     """See `plain.experts`."""
     count, each = chosen.shape
-    order = _sorted(chosen, gate_up.codes.shape[0])
+    order = routing.order(chosen, gate_up.codes.shape[0])
     inner = rows.new_empty(count * each, gate_up.codes.shape[1] // 2)
     _launch(rows, gate_up, inner, order, read_by=each, gate=True)
     made = rows.new_empty(count * each, rows.shape[1])
     _launch(inner, down, made, order, weights=weights)
-    return made.view(count, each, -1).sum(1, dtype=torch.float32).to(rows.dtype)
+    return made.view(count, each, -1).sum(1)
 
 
 def mean(shares: Tensor, table: Matrix) -> Tensor:
@@ -64,17 +61,12 @@ def mean(shares: Tensor, table: Matrix) -> Tensor:
     return parts.sum(0).to(shares.dtype)
 
 
-def _sorted(chosen: Tensor, experts: int) -> Order:
-    ascending, places = chosen.flatten().sort(stable=True)
-    each = torch.arange(experts, device=chosen.device)
-    return Order(places, torch.searchsorted(ascending, each, right=True))
-
-
 def _launch(
-    rows: Tensor, matrix: Matrix, made: Tensor, order: Order | None, *,
+    rows: Tensor, matrix: Matrix, made: Tensor, order: tuple[Tensor, Tensor] | None, *,
     read_by: int = 1, gate: bool = False, weights: Tensor | None = None,
 ) -> None:  # fmt: skip
-    """made: is filled, a line for each place. read_by: so many places read one of `rows`."""
+    """made: is filled, a line for each place. order: see `plain.order`; a row that is chosen for n
+    experts counts n times. read_by: so many places read one of `rows`."""
     count, outputs = made.shape
     stack = 1 if order is None else matrix.codes.shape[0]
     block = _block(triton.cdiv(count, stack))
