@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.models.forms import Form, Matrix, pack
 from engine.models.kernels import Held, plain
+from engine.models.layers import Rotary
 
 pytestmark = pytest.mark.gpu
 NEAR = 1e-2
@@ -130,3 +131,65 @@ def test_acceptance(device: torch.device) -> None:
     found = acceptance.accept(entropy, token, -1 - token, 0.1)
     for mine, wanted in zip(found, plain.accept(entropy, token, -1 - token, 0.1), strict=True):
         assert torch.equal(mine, wanted)
+
+
+@pytest.mark.parametrize(("kv_heads", "size", "made"), [(8, 256, 32), (2, 512, 18)])
+@pytest.mark.parametrize("count", [1, 256, 1024])
+def test_heads(device: torch.device, kv_heads: int, size: int, made: int, count: int) -> None:
+    from engine.models.kernels import norms
+
+    given = (
+        random(count, made, size, device=device, seed=1).bfloat16(),
+        random(size, device=device, seed=2).bfloat16(),
+        random(size, device=device, seed=3).bfloat16(),
+        Rotary(2048, size, 1e4, size // 8).to(device).at(torch.arange(count, device=device), torch.bfloat16),
+    )  # fmt: skip
+    heads, *rest = given
+    found = norms.heads(heads, 16, kv_heads, *rest, 1e-6)
+    heads, *rest = (each.float() for each in given)
+    for mine, wanted in zip(found, plain.heads(heads, 16, kv_heads, *rest, 1e-6), strict=True):
+        near(mine, wanted)
+
+
+@pytest.mark.parametrize("count", [1, 256, 4096])
+def test_sums_between_norms(device: torch.device, count: int) -> None:
+    from engine.models.kernels import norms
+
+    rows, one, other = (
+        random(count, 2816, device=device, seed=seed).bfloat16() for seed in (1, 2, 3)
+    )
+    a, b, c = (random(2816, device=device, seed=seed).bfloat16() for seed in (4, 5, 6))
+    scale = torch.full((1,), 0.5, device=device, dtype=torch.bfloat16)
+    exact = (a.float(), b.float(), c.float())
+    found = norms.add_attended(rows, one, (a, b, c), 1e-6)
+    wanted = plain.add_attended(rows.float(), one.float(), exact, 1e-6)
+    for mine, their in zip(found, wanted, strict=True):
+        near(mine, their)
+    near(
+        norms.add_fed(rows, one, other, (a, b, c), scale, 1e-6),
+        plain.add_fed(rows.float(), one.float(), other.float(), exact, scale.float(), 1e-6),
+    )
+
+
+@pytest.mark.parametrize("count", [1, 256, 4096])
+def test_routing(device: torch.device, count: int) -> None:
+    from engine.models.kernels import routing
+
+    scores = random(count, 128, device=device)
+    scale = random(128, device=device, seed=1).abs()
+    experts, weights = routing.route(scores, 1.5, scale, 8)
+    wanted, wanted_weights = plain.route(scores, 1.5, scale, 8)
+    assert torch.equal(experts, wanted)
+    torch.testing.assert_close(weights, wanted_weights)
+    for mine, their in zip(routing.order(experts, 128), plain.order(experts, 128), strict=True):
+        assert torch.equal(mine, their)
+
+
+@pytest.mark.parametrize("form", ["int8", "fp8", "int4"])
+@pytest.mark.parametrize("count", [1, 256, 2048])
+def test_products_that_end_in_the_gate(device: torch.device, form: Form, count: int) -> None:
+    from engine.models.kernels import products
+
+    rows = random(count, 2816, device=device).bfloat16()
+    held = matrix(form, (4224, 2816), device)
+    near(products.gated_product(rows, held), plain.gated(rows.float() @ exact(held).codes.T))

@@ -1,5 +1,5 @@
-"""The costly parts of DiffusionGemma, each written twice: as a Triton kernel and, in `plain.py`, the
-obvious way. Here, and only here, is decided which of the two runs: kernels on a CUDA device where
+"""The parts of DiffusionGemma that cost time or launches, each written twice: as a Triton kernel and,
+in `plain.py`, the obvious way. Here, and only here, is decided which of the two runs: kernels on a CUDA device where
 Triton is installed (it comes with torch on Linux), else the plain way. Both compute the same.
 
 Plain numbers in one matrix go through the vendor's library either way.

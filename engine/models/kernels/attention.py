@@ -7,18 +7,15 @@ is cut into parts, whose results are put together at the end. The twin is `plain
 
 from __future__ import annotations
 
-import functools
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from engine.models.kernels import resources
 from engine.models.kernels.prompt import Held
 
 MOST_PARTS = 8
-ROOMY = 200_000
-"""Bytes of shared memory that the larger tiles need: data centre cards have them, others 99 KB."""
 
 
 def attend(
@@ -31,8 +28,8 @@ def attend(
     group = heads // kv_heads
     block = 16 if width * group <= 16 else 64
     tiles = triton.cdiv(width * group, block)
-    processors, shared = _resources(queries.device)
-    roomy = shared >= ROOMY
+    processors, shared = resources.of(queries.device)
+    roomy = shared >= resources.ROOMY
     if parts is None:
         busy = processors // (tiles * kv_heads * variants)
         parts = max(1, min(MOST_PARTS if window is None else 2, busy))
@@ -54,16 +51,6 @@ def attend(
     joined = torch.empty_like(queries)
     _join[(count * heads,)](mixed, sums, joined, count * heads, PARTS=parts, SIZE=size, num_warps=1)
     return joined
-
-
-@functools.cache
-def _resources(device: torch.device) -> tuple[int, int]:
-    """Multiprocessors, and bytes of shared memory that one program may take."""
-    if device.type != "cuda":  # the interpreter
-        return 1, ROOMY
-    properties = torch.cuda.get_device_properties(device)
-    most = properties.shared_memory_per_block_optin  # type: ignore[attr-defined]
-    return properties.multi_processor_count, most
 
 
 @triton.jit

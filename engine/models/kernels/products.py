@@ -14,7 +14,7 @@ import triton.language as tl
 from torch import Tensor
 
 from engine.models.forms import Form, Matrix
-from engine.models.kernels import routing
+from engine.models.kernels import resources, routing
 
 CODES: dict[Form | None, int] = {None: 0, "int8": 1, "fp8": 1, "int4": 2}
 """How `_product` reads a matrix: plain numbers, numbers with a scale a row, groups of 4 bits."""
@@ -69,10 +69,13 @@ def _launch(
     experts counts n times. read_by: so many places read one of `rows`."""
     count, outputs = made.shape
     stack = 1 if order is None else matrix.codes.shape[0]
-    block = _block(triton.cdiv(count, stack))
+    wide = 64 if gate or count <= 64 else 128
+    if order is None:
+        block, wide = _tile(count, outputs, wide, resources.of(rows.device)[0])
+    else:
+        block = _block(triton.cdiv(count, stack))
     # The last of each expert's tiles may be part full; which expert a tile is of, it finds itself.
     tiles = triton.cdiv(count, block) + min(stack, count) - 1
-    wide = 64 if gate or count <= 64 else 128
     scale, minimum = (rows if part is None else part for part in (matrix.scale, matrix.minimum))
     places, ends = (rows, rows) if order is None else order
     _product[(tiles, triton.cdiv(outputs, wide))](
@@ -85,6 +88,22 @@ def _launch(
         BLOCK_M=block, BLOCK_N=wide, BLOCK_K=64,
         num_warps=4 if block * wide <= 64 * 128 else 8, num_stages=3,
     )  # fmt: skip
+
+
+def _tile(count: int, outputs: int, wide: int, processors: int) -> tuple[int, int]:
+    """Rows and columns of one tile of a single matrix's product, `wide` at most: smaller where there
+    would be fewer tiles than processors, some of which would have nothing to do."""
+    block, least = _block(count), min(_block(count), 64)
+    while triton.cdiv(count, block) * triton.cdiv(outputs, wide) < processors:
+        if wide > 64:
+            wide //= 2
+        elif block > least:
+            block //= 2
+        elif wide > 32:
+            wide //= 2
+        else:
+            break
+    return block, wide
 
 
 def _block(count: int) -> int:

@@ -66,7 +66,7 @@ def _order(chosen, places, ends, count, BLOCK: tl.constexpr):
     """For one expert: how many places go to those before it, then its own behind them."""
     own = tl.program_id(0)
     place = tl.arange(0, BLOCK)
-    end = 0
+    end = own * 0
     for start in range(0, count, BLOCK):
         expert = tl.load(chosen + start + place, mask=start + place < count, other=own)
         end += tl.sum((expert < own).to(tl.int32), 0)

@@ -16,7 +16,16 @@ from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
 from engine.models.forms import Form, Matrix, part_shapes
-from engine.models.kernels import Held, acceptance, attention, products, vocabulary
+from engine.models.kernels import (
+    Held,
+    acceptance,
+    attention,
+    norms,
+    products,
+    resources,
+    routing,
+    vocabulary,
+)
 
 META = torch.device("meta")
 CAPABILITY = int(sys.argv[1])
@@ -58,7 +67,7 @@ def matrix(form: Form | None, *shape: int) -> Matrix:
 def main() -> None:
     driver.set_active(NoCard())
     JITFunction.run = compile_only
-    attention._resources = lambda device: (132, SHARED[CAPABILITY])
+    resources.of = lambda device: (132, SHARED[CAPABILITY])
     for kv_heads, size, window in ((8, 256, 1024), (2, 512, None)):
         counts = empty(2, dtype=torch.int32)
         held = Held([], empty(1, 2, dtype=torch.int64), counts)
@@ -81,6 +90,8 @@ def main() -> None:
             products.experts(rows, empty(count, 8, dtype=torch.int64), weights, gate_up, down)
             if form is not None:
                 products.product(rows, matrix(form, 8192, 2816))
+                products.product(empty(count, 2112), matrix(form, 2816, 2112))
+                products.gated_product(rows, matrix(form, 4224, 2816))
     for form in ("int8", "fp8"):
         products.mean(empty(256, 262_144), matrix(form, 262_144, 2816))
     vocabulary.predict(
@@ -88,6 +99,13 @@ def main() -> None:
         empty(2, 262_144, dtype=torch.float32), empty(256, dtype=torch.int64),
         empty(256, dtype=torch.float32),
     )  # fmt: skip
+    for made, kv_heads, size in ((32, 8, 256), (18, 2, 512)):
+        rotary, weight = empty(2, 256, 1, size), empty(size)
+        norms.heads(empty(256, made, size), 16, kv_heads, weight, weight, rotary, 1e-6)
+    rows, weights = empty(256, 2816), (empty(2816),) * 3
+    norms.add_attended(rows, rows, weights, 1e-6)
+    norms.add_fed(rows, rows, rows, weights, empty(1), 1e-6)
+    routing.route(empty(256, 128), 2816**-0.5, empty(128), 8)
     ids = empty(16, 256, dtype=torch.int64)
     acceptance.accept(empty(16, 256, dtype=torch.float32), ids, ids, 0.1)
 

@@ -10,7 +10,21 @@ from pathlib import Path
 
 import pytest
 
-KERNELS = {"_accept", "_attend", "_mean", "_piece", "_product", "_row", "_shares"}
+KERNELS = {
+    "_accept",
+    "_add_attended",
+    "_add_fed",
+    "_attend",
+    "_heads",
+    "_join",
+    "_mean",
+    "_order",
+    "_piece",
+    "_product",
+    "_route",
+    "_row",
+    "_shares",
+}
 
 
 @pytest.mark.slow

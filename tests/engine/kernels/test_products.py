@@ -88,3 +88,30 @@ def test_a_mean_over_a_table(
     shares = random(count, size).softmax(-1).to(device, dtype)
     table = matrix(form, (size, width), shares)
     near(products.mean(shares, table), plain.mean(shares, table))
+
+
+@pytest.mark.parametrize("form", ["fp8", "int4"])
+@pytest.mark.parametrize("processors", [1, 132])
+def test_a_product_that_ends_in_the_gate(
+    device: torch.device, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, form: Form,
+    processors: int,
+) -> None:  # fmt: skip
+    """In large tiles, and in small ones for the many processors of a card."""
+    from engine.models.kernels import products, resources
+
+    monkeypatch.setattr(resources, "of", lambda device: (processors, 0))
+    rows = random(70, 96).to(device, dtype)
+    held = matrix(form, (2 * 90, 96), rows)
+    near(products.gated_product(rows, held), plain.gated(plain.product(rows, held)))
+    near(products.product(rows, held), plain.product(rows, held))
+
+
+def test_tiles_keep_a_card_busy() -> None:
+    """The published shape's products on an H100: a tile for each multiprocessor where that can be."""
+    from engine.models.kernels import products
+
+    for outputs, gate in ((8192, False), (9216, False), (2816, False), (2112, True)):
+        block, wide = products._tile(256, outputs, 64 if gate else 128, 132)
+        assert -(-256 // block) * -(-outputs // wide) >= 128
+    assert products._tile(256, 262_144, 128, 132) == (128, 128)
+    assert products._tile(2, 2816, 64, 132) == (16, 32)
