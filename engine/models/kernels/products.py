@@ -73,7 +73,8 @@ def _launch(
     if order is None:
         block, wide = _tile(count, outputs, wide, resources.of(rows.device)[0])
     else:
-        block = _block(triton.cdiv(count, stack))
+        # Some experts have more rows than most. One with more than a tile holds is read again.
+        block = _block(2 * triton.cdiv(count, stack))
     # The last of each expert's tiles may be part full; which expert a tile is of, it finds itself.
     tiles = triton.cdiv(count, block) + min(stack, count) - 1
     scale, minimum = (rows if part is None else part for part in (matrix.scale, matrix.minimum))
@@ -107,8 +108,8 @@ def _tile(count: int, outputs: int, wide: int, processors: int) -> tuple[int, in
 
 
 def _block(count: int) -> int:
-    """Rows in one tile: as few as tensor cores take, or so many that a matrix is read few times."""
-    return 16 if count <= 16 else 64 if count <= 64 else 128
+    """Rows in one tile: no fewer than tensor cores take, no more than there are."""
+    return min(128, max(16, triton.next_power_of_2(count)))
 
 
 def _precision(rows: Tensor) -> str:
