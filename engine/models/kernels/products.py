@@ -57,6 +57,7 @@ def mean(shares: Tensor, table: Matrix) -> Tensor:
     _mean[grid](
         shares, table.codes, table.scale, parts, count, size, width, each,
         BLOCK_M=block, BLOCK_N=128, BLOCK_K=64, PRECISION=_precision(shares),
+        num_warps=_warps(block * 128),
     )  # fmt: skip
     return parts.sum(0).to(shares.dtype)
 
@@ -87,7 +88,7 @@ def _launch(
         CODES=CODES[matrix.form], SORTED=order is not None, GATE=gate,
         WEIGHTED=weights is not None, PRECISION=_precision(rows),
         BLOCK_M=block, BLOCK_N=wide, BLOCK_K=64,
-        num_warps=4 if block * wide <= 64 * 128 else 8, num_stages=3,
+        num_warps=_warps(block * wide * (2 if gate else 1)), num_stages=3,
     )  # fmt: skip
 
 
@@ -110,6 +111,11 @@ def _tile(count: int, outputs: int, wide: int, processors: int) -> tuple[int, in
 def _block(count: int) -> int:
     """Rows in one tile: no fewer than tensor cores take, no more than there are."""
     return min(128, max(16, triton.next_power_of_2(count)))
+
+
+def _warps(sums: int) -> int:
+    """So many that all sums of a tile stay in registers."""
+    return 4 if sums <= 64 * 128 else 8
 
 
 def _precision(rows: Tensor) -> str:
