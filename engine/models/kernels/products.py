@@ -110,7 +110,8 @@ def _tile(count: int, outputs: int, wide: int, processors: int) -> tuple[int, in
 
 def _block(count: int) -> int:
     """Rows in one tile: no fewer than tensor cores take, no more than there are."""
-    return min(128, max(16, triton.next_power_of_2(count)))
+    rows: int = triton.next_power_of_2(count)
+    return min(128, max(16, rows))
 
 
 def _warps(sums: int) -> int:
