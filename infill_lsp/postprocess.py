@@ -188,9 +188,11 @@ def parseable(text: str, context: Context) -> str | None:
         where = context.language, context.prefix, head, context.suffix
         if not faulty(*where, strict=strict, unfinished=True):
             return head
-        head = before_following(head.rpartition("\n")[0].rstrip(), context)
-        if not head.strip():
+        rest = before_following(head.rpartition("\n")[0].rstrip(), context)
+        trimmed = closed(rest, context)
+        if not trimmed or not trimmed.strip() or trimmed == head:
             return None
+        head = trimmed
     return None
 
 

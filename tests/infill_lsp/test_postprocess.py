@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infill_lsp import postprocess as module
@@ -530,6 +530,7 @@ fragments = st.lists(
 
 
 @given(fragments, st.sampled_from(("a.py", "a.js", "a.rs")), st.booleans())
+@example("[\nxreturn x", "a.rs", False)  # its last line is cut away again
 def test_a_fill_of_a_balanced_gap_stays_balanced(text: str, file: str, multiple: bool) -> None:
     """Whatever the model writes, a file whose brackets balance keeps them balanced."""
     document = "f(a)\n‸\ng(b)\n" if multiple else "f(a, [‸])\n"
