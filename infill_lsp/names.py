@@ -46,7 +46,7 @@ def unbound(language: str, before: str, after: str) -> tuple[str, ...] | None:
         first[name] = min(at, first.get(name, at))
     found = (
         name
-        for name, at, needed in reader.read(own)
+        for name, at, needed in reader.read(own, len(before))
         if len(before) <= at < end and name not in there and needed < first.get(name, needed + 1)
     )
     return tuple(dict.fromkeys(found))
@@ -69,15 +69,15 @@ class _Reader:
         for node, at in self._bindings(scope):
             yield self._name(node), at
 
-    def read(self, scope: Node) -> Iterator[tuple[str, int, int]]:
-        """Names that `scope` and the scopes in it read and that those do not bind, where, and where
-        they must be bound: what an inner scope reads may be bound behind it."""
+    def read(self, scope: Node, start: int) -> Iterator[tuple[str, int, int]]:
+        """Names that `scope` and the scopes in it read from `start` on and that those do not bind,
+        where, and where they must be bound: what an inner scope reads may be bound behind it."""
         row = self.row
         bound = {node.start_byte for node, _ in self._bindings(scope)}
-        for node in self._walk(scope):
+        for node in self._walk(scope, start):
             if node.type in row.scopes:
                 own = {name for name, _ in self.bound(node)}
-                for name, at, _ in self.read(node):
+                for name, at, _ in self.read(node, start):
                     if name not in own:
                         yield name, at, len(self.text)
             elif node.type in row.names and node.start_byte not in bound and self._reads(node):
@@ -100,13 +100,18 @@ class _Reader:
     def _name(self, node: Node) -> str:
         return self.text[node.start_byte : node.end_byte]
 
-    def _walk(self, node: Node) -> Iterator[Node]:
-        """`node`'s descendants in the order of the text, but for those of inner scopes."""
-        for child in node.named_children:
-            if child.type not in self.row.ignored:
-                yield child
-                if child.type not in self.row.scopes:
-                    yield from self._walk(child)
+    def _walk(self, node: Node, start: int = -1) -> Iterator[Node]:
+        """`node`'s descendants that end behind `start`, in the order of the text, but for those of
+        inner scopes."""
+        scopes, ignored = self.row.scopes, self.row.ignored
+        waiting = node.named_children[::-1]
+        while waiting:
+            at = waiting.pop()
+            if at.end_byte <= start or at.type in ignored:
+                continue
+            yield at
+            if at.type not in scopes:
+                waiting.extend(reversed(at.named_children))
 
     def _bindings(self, scope: Node) -> Iterator[tuple[Node, int]]:
         row = self.row
