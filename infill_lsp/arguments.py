@@ -82,7 +82,15 @@ def parser() -> argparse.ArgumentParser:
 def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "suite",
-        choices=("humaneval-infilling", "heldout", "suffix-pairs", "holes", "context", "typing"),
+        choices=(
+            "humaneval-infilling",
+            "heldout",
+            "suffix-pairs",
+            "holes",
+            "context",
+            "typing",
+            "beginnings",
+        ),
     )
     parser.add_argument(
         "--data",

@@ -90,6 +90,10 @@ def _eval(arguments: argparse.Namespace) -> int:
 
     data, config = evaluate.data_of(arguments.suite, arguments.data), _config(arguments)
     limit, seed, as_json = arguments.limit, arguments.seed, arguments.json
+    if arguments.suite == "beginnings":
+        from infill_lsp.commands import evaluate_beginnings
+
+        return evaluate_beginnings.run(data, seed=seed, as_json=as_json)
     if arguments.suite == "context":
         from infill_lsp.commands import evaluate_context
 

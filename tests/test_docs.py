@@ -224,6 +224,22 @@ def test_the_log_of_experiments_is_what_the_runs_said() -> None:
         assert ablations(name) in log, f"put this into engine/train/README.md:\n{ablations(name)}"
 
 
+def beginnings() -> str:
+    """The log's table of what fills begin with, from what `eval beginnings --json` wrote."""
+    found = json.loads((MEASURED / "beginnings.json").read_text("utf-8"))
+    rows = [
+        "| language | statements | mistaken | missing | right |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    rows += ["| " + " | ".join(map(str, row.values())) + " |" for row in found["rows"]]
+    return "\n".join([*rows, "", f"Commit {found['commit']}."])
+
+
+def test_the_figures_of_beginnings_are_those_of_the_results_file() -> None:
+    log = (ROOT / "engine/train/README.md").read_text("utf-8")
+    assert beginnings() in log, f"put this into engine/train/README.md:\n{beginnings()}"
+
+
 def test_the_table_of_settings_is_the_dataclass() -> None:
     assert settings_table() in README, f"put this into README.md:\n{settings_table()}"
 
