@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
@@ -25,6 +26,7 @@ from engine.train.start import backbone
 
 BEFORE = "| Trained before"
 TRAINED = ("| Time |", "| Steps |", "| Tokens |")
+DATA = re.compile(r"^\| trained on \| (\S+) \| (\S+) \| (\S+) \|$", re.MULTILINE)
 ORIGIN = ("| Made by", "| Taken from", "| sha256 of that file", "| Changed")
 """Rows of a model card that say where its weights came from, and what its training took."""
 
@@ -97,9 +99,12 @@ def began_as(start: str) -> str:
     folder = find_folder(start)
     spec, card = read_config(folder).spec, folder / "model_card.md"
     began = f"Trained from {spec.name} ({spec.licence}) by `infill-lsp train run`."
-    told = card.read_text("utf-8").splitlines() if card.exists() else []
+    text = card.read_text("utf-8") if card.exists() else ""
+    told = text.splitlines()
     origin = [line for line in told if line.startswith((*ORIGIN, BEFORE))]
     origin += [line.replace("| ", f"{BEFORE}, ", 1) for line in told if line.startswith(TRAINED)]
+    for packages, files, megabytes in DATA.findall(text):
+        origin.append(f"{BEFORE}, Data | {packages} packages, {files} files, {megabytes} MB |")
     return "\n".join([began, "", "| | |", "|---|---|", *origin]) if origin else began
 
 

@@ -55,6 +55,8 @@ def test_a_run_is_resumed_and_exported(corpus: Path, tmp_path: Path) -> None:
     assert f"({CURVES})" in (out / MODEL / "model_card.md").read_text("utf-8")
     again = began_as(str(out / MODEL))
     assert re.search(r"^\| Trained before, Steps \| \d+ \|$", again, re.MULTILINE)
+    data = r"^\| Trained before, Data \| \d+ packages, \d+ files, [\d.]+ MB \|$"
+    assert re.search(data, again, re.MULTILINE)
     assert (out / CHECKPOINT).is_dir()
     assert "| float |" in (model / "model_card.md").read_text()
     loaded, _, info = load_model(EngineConfig(model=str(model), device="cpu"))
