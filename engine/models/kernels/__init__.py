@@ -1,6 +1,7 @@
 """The parts of DiffusionGemma that cost time or launches, each written twice: as a Triton kernel and,
-in `plain.py`, the obvious way. Here, and only here, is decided which of the two runs: kernels on a CUDA device where
-Triton is installed (it comes with torch on Linux), else the plain way. Both compute the same.
+in `plain.py`, the obvious way. Here, and only here, is decided which of the two runs: kernels on a CUDA
+device where Triton is installed (it comes with torch on Linux), else the plain way. Both compute the
+same.
 
 Plain numbers in one matrix go through the vendor's library either way.
 """
@@ -21,12 +22,17 @@ __all__ = [
     "Held",
     "Prediction",
     "accept",
+    "add_attended",
+    "add_fed",
     "attend",
     "experts",
     "gated",
+    "gated_product",
+    "heads",
     "mean",
     "predict",
     "product",
+    "route",
 ]
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
