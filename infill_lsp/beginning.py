@@ -68,7 +68,7 @@ def beginning(context: Context) -> Beginning | None:
     anything may stand there. Only in the languages of `bindings`."""
     row = BINDINGS.get(context.language)
     typed = context.line_prefix.lstrip()
-    if row is None or not _on_own_lines(typed, context):
+    if row is None or not _on_own_lines(typed, row, context):
         return None
     line_start = len(context.prefix) - len(context.line_prefix)
     above, below = context.prefix[:line_start], context.suffix.partition("\n")[2]
@@ -94,9 +94,13 @@ def beginning(context: Context) -> Beginning | None:
     return None
 
 
-def _on_own_lines(typed: str, context: Context) -> bool:
-    """Whether a statement may begin in the gap, or has begun with no more than `typed`."""
+def _on_own_lines(typed: str, row: Bindings, context: Context) -> bool:
+    """Whether a statement may begin in the gap, or has begun with no more than `typed`, which may yet
+    bind a name."""
     if context.in_string or context.in_comment or (typed and not _BEGUN.fullmatch(typed)):
+        return False
+    words = typed.rpartition(" ")[0]
+    if words not in ("", row.kept, row.changed, row.older, row.loop.partition(" {")[0]):
         return False
     return not context.line_suffix.strip() or (not typed and context.own_lines)
 

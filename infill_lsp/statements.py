@@ -26,7 +26,7 @@ _ENDS = (
     "continue_expression",
 )
 """Statements behind which their block does not go on."""
-_BLOCKS = ("block", "compound_statement", "statement_block", "statement_list")
+BLOCKS = ("block", "compound_statement", "statement_block", "statement_list")
 """Statements one after another."""
 _REACHED = ("function_declaration", "generator_function_declaration", "labeled_statement")
 """What may stand behind one of `_ENDS`: it is hoisted, or jumped to."""
@@ -56,7 +56,7 @@ def empty(tree: Tree, row: Grammar, start: int, end: int) -> Iterator[int]:
 def unreachable(tree: Tree, start: int, end: int) -> Iterator[Span]:
     """The statements that end their block although it goes on, of those that begin in [start, end)."""
     for node in _touching(tree, start, end):
-        if node.type not in _BLOCKS:
+        if node.type not in BLOCKS:
             continue
         for ending, after in pairwise(_statements(node)):
             if _ends(ending) and start <= ending.start_byte < end and after.type not in _REACHED:

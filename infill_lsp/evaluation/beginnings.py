@@ -17,12 +17,12 @@ from infill_lsp.context import gather
 from infill_lsp.corpus.documents import Document as Held
 from infill_lsp.documents import Document, parse
 from infill_lsp.grammars import GRAMMARS
+from infill_lsp.statements import BLOCKS
 
 PLACES = 8
 """Statements looked at in one file."""
 SHORTEST, LONGEST = 1_500, 60_000
 """Characters of a file that is looked at."""
-_BLOCKS = ("block", "statement_block", "statement_list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +92,5 @@ def _statements(language: str, text: str) -> Iterator[tuple[int, int, int]]:
             start = text.rfind("\n", 0, child.start_byte) + 1
             end = text.find("\n", child.start_byte)
             alone = not text[start : child.start_byte].strip() and child.end_byte <= end
-            if inside and node.type in _BLOCKS and alone:
+            if inside and node.type in BLOCKS and alone:
                 yield start, child.start_byte, end
