@@ -156,6 +156,16 @@ def step(stack: list[str], bracket: str) -> int:
     return skipped
 
 
+def closes_unopened(near: Surroundings) -> bool:
+    """Whether the rest of the gap's line closes a bracket that nothing before the gap opens."""
+    stack = list(near.opened)
+    for bracket, _ in read(near.line_suffix, near.lexicon, near.inside).brackets:
+        if bracket in ")]}" and PARTNER[bracket] not in stack:
+            return True
+        step(stack, bracket)
+    return False
+
+
 def balanced(text: str, language: str) -> bool:
     """Whether every bracket and quote in `text` is closed, in order."""
     lexicon = lexicon_for(language)

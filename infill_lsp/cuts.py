@@ -11,7 +11,7 @@ from itertools import islice
 
 from infill_lsp.brackets import PARTNER, around, damage, read, step
 from infill_lsp.brackets import Surroundings as Surroundings
-from infill_lsp.context import Context
+from infill_lsp.context import OPENERS, Context
 from infill_lsp.grammars import GRAMMARS
 
 _SIGNIFICANT = 4
@@ -25,8 +25,6 @@ _GOES_ON = re.compile(
 _ENDLESS = re.compile(r"\w*(\w)\1{40,}\Z")
 """A word that goes on and on with one letter or digit, for longer than an address of zeros."""
 _DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
-OPENERS = (":", "{", "(", "[")
-"""How a line ends that opens a block, or a bracket over several lines."""
 _TAIL = re.compile(r"[)\];,]*")
 _CLASSES = ("class", "impl", "interface", "trait", "module", "mod_", "namespace", "struct")
 

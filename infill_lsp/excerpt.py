@@ -41,6 +41,11 @@ def safe_start(text: str, offset: int, reach: int = REACH) -> int:
     return begins.start() if begins else first
 
 
+def begins_definition(line: str) -> bool:
+    """Whether a line looks like the first one of something at the top level."""
+    return _TOP.match(line) is not None
+
+
 def excerpt(text: str, offset: int, *, closing_words: bool = False) -> list[Span] | None:
     """Ascending, separate spans of whole lines: enclosing headers, the lines around `offset`, and
     the lines that close those headers. None where lines are too long to cut between.

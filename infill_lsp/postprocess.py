@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from infill_lsp.brackets import PARTNER, damage, open_brackets, read
-from infill_lsp.context import Context
+from infill_lsp.brackets import PARTNER, closes_unopened, damage, open_brackets, read
+from infill_lsp.context import OPENERS, Context
 from infill_lsp.cuts import (
-    OPENERS,
     Surroundings,
     before_following,
     before_loop,
@@ -179,11 +178,11 @@ def tidy(text: str, context: Context) -> str | None:
 
 def parseable(text: str, context: Context) -> str | None:
     """Drop what adds syntax errors or does not go with the statements around it, unless a few lines
-    less of it do. What stands before more of its line must leave no errors there: else it does not
-    lead to it."""
+    less of it do. What stands before more of its line, or before what closes its own brackets, must
+    leave no errors there: else it does not lead to it."""
     if context.in_comment or context.in_string:
         return text
-    head, strict = text, context.goes_on
+    head, strict = text, context.goes_on or closes_unopened(surroundings(context))
     for _ in range(_TRIMMED):
         where = context.language, context.prefix, head, context.suffix
         if not faulty(*where, strict=strict, unfinished=True):

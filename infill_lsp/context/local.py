@@ -7,9 +7,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tree_sitter import Tree
+
 from infill_lsp.brackets import around
 from infill_lsp.documents import Snapshot
-from infill_lsp.excerpt import LOOK
+from infill_lsp.excerpt import LOOK, begins_definition
+from infill_lsp.faults import errors
 from infill_lsp.grammars import GRAMMARS
 from infill_lsp.positions import line_bounds
 from infill_lsp.syntax import Scope as Scope
@@ -22,6 +25,8 @@ WINDOW = LOOK
 WINDOW_LINES = 256
 FOREIGN = 8
 """Characters right of the cursor, closers aside, up to which a finished line may be extended."""
+OPENERS = (":", "{", "(", "[")
+"""How a line ends that opens a block, or a bracket over several lines."""
 
 _INDENTED = re.compile(r"^([ \t]+)[^\s*]", re.MULTILINE)  # ` *` continues a comment
 _UNITS = {1: " ", 2: "  ", 3: "   ", 4: "    ", 8: " " * 8}
@@ -65,7 +70,7 @@ class Context:
     single_line: bool = False
     """The fill may hold no line break."""
     own_lines: bool = False
-    """The gap ends where a line with text begins, so a line break belongs behind the fill. `suffix`
+    """The gap ends where a line of its own begins, so a line break belongs behind the fill. `suffix`
     begins with it, as it would had the programmer opened a blank line first."""
     goes_on: bool = False
     """The line goes on after the gap with more than closing brackets."""
@@ -91,14 +96,20 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
     line_suffix = text[end : line_bounds(text, end)[1]]
     indent = line_prefix[: len(line_prefix) - len(line_prefix.lstrip(" \t"))]
     newline = _newline(text, offset)
-    own_lines = not line_prefix and bool(line_suffix.strip()) and _begins_line(text, end)
+    tree = snapshot.tree_at(offset) if snapshot.language else None
+    own_lines = (
+        not line_prefix
+        and bool(line_suffix.strip())
+        and _begins_line(text, end)
+        and not (tree is not None and _is_rest(line_suffix, tree, end, prefix))
+    )
     if own_lines:
         suffix, line_suffix = newline + suffix, ""
     language = snapshot.language or snapshot.language_id
     string = comment = False
     scopes: tuple[Scope, ...] = ()
     statements: tuple[str, ...] = ()
-    if snapshot.language and (tree := snapshot.tree_at(offset)) is not None:
+    if tree is not None:
         string = in_string(tree, text, language, offset)
         comment = in_comment(tree, text, language, offset)
         scopes = scopes_at(tree, text, language, offset)
@@ -207,6 +218,20 @@ def _wordy(letter: str) -> bool:
 
 def _begins_line(text: str, offset: int) -> bool:
     return line_bounds(text, offset)[0] == offset
+
+
+def _is_rest(line: str, tree: Tree, start: int, prefix: str) -> bool:
+    """Whether `line`, from `start` to its end, can only be the rest of one that the gap begins: it
+    stands at the margin below an indented one, where it is wrong."""
+    above = prefix.rstrip()
+    above = above[above.rfind("\n") + 1 :]
+    return (
+        (above[:1].isspace() or above.endswith(OPENERS))
+        and not line[0].isspace()
+        and line[0] not in ")]}{"
+        and not begins_definition(line)
+        and errors(tree, start, start + len(line)) > 0
+    )
 
 
 def _newline(text: str, offset: int) -> str:

@@ -16,8 +16,7 @@ import re
 import string
 from dataclasses import dataclass
 
-from infill_lsp.context.local import indent_unit
-from infill_lsp.cuts import OPENERS
+from infill_lsp.context import OPENERS, indent_unit
 
 SLIPS, OTHER_WORDS = 0.02, 0.02
 """Share of letters that are typed wrong, and of words that another one is typed for at first."""

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infill_lsp.brackets import PARTNER, around, balanced, damage, lexicon_for, read
+from infill_lsp.brackets import (
+    PARTNER,
+    around,
+    balanced,
+    closes_unopened,
+    damage,
+    lexicon_for,
+    read,
+)
 
 code = st.lists(
     st.sampled_from(
@@ -101,3 +109,19 @@ def test_a_tree_is_believed_against_the_scan() -> None:
     assert read(prefix[-2400:], lexicon_for("python")).inside is not None
     near = around(prefix, ")", "python", in_string=False)
     assert (near.inside, near.opened) == (None, "(")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "unopened"),
+    [
+        ("a = so", "))\n", True),
+        ("a = f(", ")\n", False),
+        ("a = f(", "))\n", True),
+        ("a = f([", ")]\n", True),  # `)` takes `(` and `[` off
+        ("a = '", ")'\n", False),
+        ("a = f(", ") + g()\n)\n", False),  # only the gap's own line counts
+    ],
+)
+def test_a_line_that_closes_what_nothing_opened(prefix: str, suffix: str, unopened: bool) -> None:
+    near = around(prefix, suffix, "python", in_string=prefix.endswith("'"))
+    assert closes_unopened(near) is unopened

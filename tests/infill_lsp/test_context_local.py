@@ -57,6 +57,27 @@ def test_prefix_and_suffix_are_the_document(text: str, data: st.DataObject) -> N
     assert not {"\n", "\r"} & set(context.line_prefix + context.line_suffix)
 
 
+@pytest.mark.parametrize(
+    ("name", "marked", "rest"),
+    [
+        ("a.py", "def f(l):\n‸n l if e > 0]\n", True),
+        ("a.py", "def f(l):\n    a = 1\n‸n a\n", True),
+        ("a.js", "function f(a) {\n  g();\n‸urn a + b);\n}\n", True),
+        ("a.js", "function f(a) {\n  g();\n‸return a;\n}\n", False),  # nothing is wrong with it
+        ("a.py", "def f(l):\n    a = (\n‸def g():\n    pass\n", False),  # a definition
+        ("a.py", "def f(l):\n    if l:\n‸    else:\n        pass\n", False),  # indented
+        ("a.js", "const a = {\n  b: [\n‸};\n", False),  # closes what is above
+        ("a.py", "a = 1\n‸n a\n", False),  # at the margin, like what is above
+    ],
+)
+def test_the_rest_of_a_line_gets_no_line_break_before_it(
+    name: str, marked: str, rest: bool
+) -> None:
+    context = at(name, marked)
+    assert context.own_lines is not rest
+    assert bool(context.line_suffix) is rest
+
+
 @pytest.mark.parametrize(("start", "end"), [(-1, None), (4, None), (2, 1), (0, 9)])
 def test_a_gap_outside_the_text_is_refused(start: int, end: int | None) -> None:
     with pytest.raises(ValueError, match="not inside the text of 3 characters"):

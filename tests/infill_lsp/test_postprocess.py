@@ -402,6 +402,9 @@ CASES = (
     Case("breaks in its last line", "a.py", "‸\ny = 2\n", "x = 1\nz = = 3", "x = 1"),
     Case("breaks json", "a.json", "{\n  ‸\n}\n", '"b" 2', None),
     Case("breaks go", "a.go", "package a\n\nfunc f() {\n\t‸\n}\n", "x := := 1", None),
+    Case("opens less than is closed", "a.py", "a = so‸))\n", "rted(b", None),
+    Case("opens what is closed", "a.py", "a = so‸))\n", "rted(set(b", "rted(set(b"),
+    Case("closed by the editor, unfinished", "a.py", "for k in range(‸)\n", "n", "n"),
     Case(
         "a comment may say anything",
         "a.py",
