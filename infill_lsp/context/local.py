@@ -95,13 +95,14 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
     line_prefix = text[line_bounds(text, offset)[0] : offset]
     line_suffix = text[end : line_bounds(text, end)[1]]
     indent = line_prefix[: len(line_prefix) - len(line_prefix.lstrip(" \t"))]
+    unit = "\t" if indent and not indent.strip("\t") else indent_unit(text, offset)
     newline = _newline(text, offset)
     tree = snapshot.tree_at(offset) if snapshot.language else None
     own_lines = (
         not line_prefix
         and bool(line_suffix.strip())
         and _begins_line(text, end)
-        and not (tree is not None and _is_rest(line_suffix, tree, end, prefix))
+        and not (tree is not None and _is_rest(line_suffix, tree, end, prefix, unit))
     )
     if own_lines:
         suffix, line_suffix = newline + suffix, ""
@@ -135,7 +136,7 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
         line_prefix=line_prefix,
         line_suffix=line_suffix,
         indent=indent,
-        indent_unit="\t" if indent and not indent.strip("\t") else indent_unit(text, offset),
+        indent_unit=unit,
         newline=newline,
         single_line=one_line(prefix, suffix, line_prefix, line_suffix, language, string, comment),
         own_lines=own_lines,
@@ -220,18 +221,19 @@ def _begins_line(text: str, offset: int) -> bool:
     return line_bounds(text, offset)[0] == offset
 
 
-def _is_rest(line: str, tree: Tree, start: int, prefix: str) -> bool:
-    """Whether `line`, from `start` to its end, can only be the rest of one that the gap begins: it
-    stands at the margin below an indented one, where it is wrong."""
+def _is_rest(line: str, tree: Tree, start: int, prefix: str, unit: str) -> bool:
+    """Whether `line`, from `start` to its end, can only be the rest of one that the gap begins: it is
+    wrong there, and either stands at the margin below an indented line or at no level at all."""
     above = prefix.rstrip()
     above = above[above.rfind("\n") + 1 :]
-    return (
-        (above[:1].isspace() or above.endswith(OPENERS))
-        and not line[0].isspace()
-        and line[0] not in ")]}{"
-        and not begins_definition(line)
-        and errors(tree, start, start + len(line)) > 0
-    )
+    body = line.lstrip(" \t")
+    indent = line[: len(line) - len(body)]
+    if indent:
+        odd = indent.replace(unit, "") != "" and body[0] != "*"  # ` *` continues a comment
+    else:
+        below = above[:1].isspace() or above.endswith(OPENERS)
+        odd = below and body[0] not in ")]}{" and not begins_definition(body)
+    return odd and errors(tree, start, start + len(line)) > 0
 
 
 def _newline(text: str, offset: int) -> str:
