@@ -16,7 +16,7 @@ from engine import Draft, InfillRequest
 from infill_lsp.bindings import BINDINGS, Bindings
 from infill_lsp.context import Context
 from infill_lsp.faults import faulty
-from infill_lsp.names import unbound
+from infill_lsp.names import from_outside, unbound
 from infill_lsp.postprocess import expected_indent, postprocess
 
 _OUTERMOST = re.compile(r"^(?=[^\s#(){}\[\]])", re.MULTILINE)
@@ -28,6 +28,9 @@ _NEAR = 6_000
 """Characters above the gap whose style a declaration follows."""
 _LONGEST = 50_000
 """Characters of a definition that are looked through: some milliseconds."""
+
+_OTHERS = 4
+"""Other definitions, above and below each, that are asked what a name is: a millisecond each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,13 @@ def beginning(context: Context) -> Beginning | None:
     if len(before) + len(after) > _LONGEST:
         return None
     missing = unbound(context.language, f"{before}{indent}{row.nothing[deeper]}\n", after)
-    outside = above[:start], below[len(after) :], *context.imports, before
+    others = above[:start], below[len(after) :]
+    outside = *others, *context.imports, before
     names = tuple(
-        name for name in missing or () if not any(_bound_in(each, name, row) for each in outside)
+        name
+        for name in missing or ()
+        if not any(_bound_in(each, name, row) for each in outside)
+        and not any(_foreign_in(each, name, context.language) for each in others)
     )
     for line in _lines_binding(names, row, above, after, deeper):
         if line.startswith(typed):
@@ -192,6 +199,21 @@ def _bound_in(text: str, name: str, row: Bindings) -> bool:
     for found in re.finditer(rf"\b{name}\b", text):
         start = _outermost(text, found.start())
         if not row.definition.match(text, start) or text.find("\n", start, found.start()) < 0:
+            return True
+    return False
+
+
+def _foreign_in(text: str, name: str, language: str) -> bool:
+    """Whether another definition in `text` reads the name without binding it, too: then it comes from
+    elsewhere, such as another file of the package."""
+    at = 0
+    for _ in range(_OTHERS):
+        found = re.compile(rf"(?<![\w.]){name}\b").search(text, at)
+        if found is None:
+            return False
+        end = _OUTERMOST.search(text, found.end())
+        at = end.start() if end else len(text)
+        if name in from_outside(language, text[_outermost(text, found.start()) : at]):
             return True
     return False
 

@@ -52,6 +52,17 @@ def unbound(language: str, before: str, after: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found))
 
 
+def from_outside(language: str, definition: str) -> frozenset[str]:
+    """The names that a whole definition reads and that nothing in it binds. None at all where it does
+    not parse."""
+    tree = parse(language, definition)
+    if tree is None or tree.root_node.has_error:
+        return frozenset()
+    reader, root = _Reader(definition, BINDINGS[language]), tree.root_node
+    read = {name for name, _, _ in reader.read(root, 0)}
+    return frozenset(read - {name for name, _ in reader.bound(root)})
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Who binds and who reads names in one text."""

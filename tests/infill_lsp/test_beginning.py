@@ -85,6 +85,10 @@ def test_beginning(marked: str, text: str | None) -> None:
         ("a.go", "func f() int {\n\t‸\n\treturn total\n}\n", "total"),
         ("a.go", "func f() int {\n\t‸\n\tif err != nil {\n\t\treturn 1\n\t}\n\treturn a\n}\n", "a"),
         ("a.go", "func f() int {\n\t‸\n\treturn total\n}\n\nvar total = 1\n", None),
+        # another function has it from elsewhere, too; or has one of its own
+        ("a.go", "func f() int {\n\t‸\n\treturn a\n}\n\nfunc g() {\n\th(a)\n}\n", None),
+        ("a.go", "func g() {\n\th(a)\n}\n\nfunc f() int {\n\t‸\n\treturn a\n}\n", None),
+        ("a.go", "func f() int {\n\t‸\n\treturn a\n}\n\nfunc g() {\n\ta := 1\n\th(a)\n}\n", "a"),
         ("a.rs", "fn f() -> u8 {\n    ‸\n    total\n}\n", "let total"),
         ("a.rs", "fn f() -> u8 {\n    ‸\n    g(&mut total);\n    total\n}\n", "let mut total"),
         ("a.rs", "fn f() -> u8 {\n    ‸\n    first + second\n}\n", "let ("),

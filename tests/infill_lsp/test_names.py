@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infill_lsp.names import unbound
+from infill_lsp.names import from_outside, unbound
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,16 @@ def test_unbound_in_other_languages(
 ) -> None:
     before, after = marked.split("‸")
     assert unbound(language, before, after) == names
+
+
+@pytest.mark.parametrize(
+    ("language", "definition", "names"),
+    [
+        ("go", "func f(a int) int {\n\tb := a\n\treturn b + c\n}\n", {"c"}),
+        ("go", "func f() {\n\tg(func(a int) { h(a, b) })\n}\n", {"b"}),
+        ("python", "def f(a):\n    return [b for b in a if c]\n", {"c"}),
+        ("python", "def f(a:\n    return b\n", set()),
+    ],
+)
+def test_from_outside(language: str, definition: str, names: set[str]) -> None:
+    assert from_outside(language, definition) == names
