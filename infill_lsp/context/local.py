@@ -233,7 +233,7 @@ def _is_rest(line: str, tree: Tree, start: int, prefix: str, unit: str) -> bool:
     else:
         below = above[:1].isspace() or above.endswith(OPENERS)
         odd = below and body[0] not in ")]}{" and not begins_definition(body)
-    return odd and errors(tree, start, start + len(line)) > 0
+    return odd and errors(tree, start - 1, start + len(line)) > 0  # what is missing has no width
 
 
 def _newline(text: str, offset: int) -> str:

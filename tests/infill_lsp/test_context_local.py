@@ -68,6 +68,7 @@ def test_prefix_and_suffix_are_the_document(text: str, data: st.DataObject) -> N
         ("a.py", "def f(l):\n    if l:\n‸    else:\n        pass\n", False),  # indented
         ("a.js", "const a = {\n  b: [\n‸};\n", False),  # closes what is above
         ("a.py", "def f(l):\n    b = 1\n‸ for c in l)\n    return b\n", True),  # at no level
+        ("a.py", "class A(B):\n    b = 1\n‸:\n    c: int\n", True),  # a name is missing
         ("a.py", "a = 1\n‸n a\n", False),  # at the margin, like what is above
     ],
 )
