@@ -73,8 +73,10 @@ class _Endpoint:
     async def infill(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
         gap, info = llamacpp.gap_of(body), self._info()
-        said = llamacpp.completion(await answer(self._engine, gap, self._settings), info, body)
-        return await _stream(request, [said]) if gap.stream else web.json_response(said)
+        said = llamacpp.completions(await answer(self._engine, gap, self._settings), info, body)
+        if gap.stream:
+            return await _stream(request, [_compact(one) for one in said])
+        return web.json_response(text=_compact(said if gap.fills > 1 else said[0]))
 
     def _info(self) -> EngineInfo:
         """What is loaded. Raises HTTPServiceUnavailable when nothing is."""
@@ -91,6 +93,11 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequestError("the body must be a JSON object")
     return body
+
+
+def _compact(said: Any) -> str:
+    """JSON as llama.cpp writes it: llama.vim looks for `"content":"` before it reads the rest."""
+    return json.dumps(said, separators=(",", ":"))
 
 
 async def _stream(request: web.Request, events: list[Any]) -> web.StreamResponse:

@@ -38,7 +38,8 @@ class Gap:
     stop: tuple[str, ...] = ()
     """The text is cut before the first of these."""
     seconds: float | None = None
-    """None: what the settings allow a suggestion that was asked for."""
+    """Never less than the settings allow an automatic suggestion. None: what they allow one that was
+    asked for."""
     stream: bool = False
 
 
@@ -68,6 +69,10 @@ async def answer(engine: InfillEngine, gap: Gap, settings: Settings) -> Answer:
     """Fill a gap. Raises EngineError; cancelled when the client goes away."""
     if gap.max_tokens == 0:
         return Answer(("",), None)
+    if gap.seconds is None:
+        milliseconds: float = settings.invoked_deadline_ms
+    else:
+        milliseconds = max(gap.seconds * 1000, settings.deadline_ms)
     document = Document("", gap.prefix + gap.suffix, path=gap.path, encoding="utf-32")
     filled: Filled = await fill(
         engine,
@@ -76,7 +81,7 @@ async def answer(engine: InfillEngine, gap: Gap, settings: Settings) -> Answer:
         settings=settings,
         variants=gap.fills,
         seed=gap.seed,
-        deadline=settings.invoked_deadline_ms / 1000 if gap.seconds is None else gap.seconds,
+        deadline=milliseconds / 1000,
         max_tokens=gap.max_tokens,
         snippets=gap.snippets,
     )

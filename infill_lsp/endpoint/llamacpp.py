@@ -6,6 +6,7 @@ from typing import Any
 
 from engine import EngineInfo, Snippet
 from infill_lsp.endpoint.gap import (
+    MOST_FILLS,
     MOST_SECONDS,
     Answer,
     BadRequestError,
@@ -19,13 +20,18 @@ from infill_lsp.endpoint.gap import (
 
 def gap_of(body: dict[str, Any]) -> Gap:
     """What is asked: `prompt` is what stands on the cursor's line before it, `input_prefix` all
-    before that. Samplers and their numbers are passed over. Raises BadRequestError."""
+    before that. Samplers and their numbers are passed over. Raises BadRequestError.
+
+    `t_max_predict_ms` is a wish: llama.cpp counts from the first token on and ends its line first, so
+    llama.vim sends as little as 250.
+    """
     milliseconds = number_in(body, "t_max_predict_ms", 0, int(MOST_SECONDS * 1000))
     return Gap(
         text_in(body, "input_prefix") + text_in(body, "prompt"),
         text_in(body, "input_suffix"),
         snippets=_snippets(body.get("input_extra")),
         max_tokens=limit_in(body, "n_predict"),
+        fills=number_in(body, "n_cmpl", 1, MOST_FILLS) or 1,
         seed=number_in(body, "seed", 0, 2**31) or 0,
         stop=stops_in(body),
         seconds=milliseconds / 1000 if milliseconds else None,
@@ -33,10 +39,14 @@ def gap_of(body: dict[str, Any]) -> Gap:
     )
 
 
-def completion(answer: Answer, info: EngineInfo, body: dict[str, Any]) -> dict[str, Any]:
-    """The answer; only the fields in `response_fields` where the client names some: `a/b` is the
-    field `b` of `a`, and is called `a/b` in the answer too."""
-    whole = _whole(answer, info)
+def completions(answer: Answer, info: EngineInfo, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answer, one object for each text."""
+    return [_chosen(_whole(text, answer, info), body) for text in answer.texts]
+
+
+def _chosen(whole: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Only the fields in `response_fields` where the client names some: `a/b` is the field `b` of
+    `a`, and is called `a/b` in the answer too."""
     wanted = body.get("response_fields")
     if not isinstance(wanted, list) or not wanted:
         return whole
@@ -51,13 +61,13 @@ def completion(answer: Answer, info: EngineInfo, body: dict[str, Any]) -> dict[s
     return chosen
 
 
-def _whole(answer: Answer, info: EngineInfo) -> dict[str, Any]:
+def _whole(text: str, answer: Answer, info: EngineInfo) -> dict[str, Any]:
     stats = answer.draft.stats if answer.draft else None
     ms = stats.ms if stats else {}
     prompt = stats.prompt_tokens if stats else 0
     reused = stats.reused_tokens if stats else 0
     return {
-        "content": answer.texts[0],
+        "content": text,
         "model": info.model,
         "stop": True,
         "stop_type": "limit" if answer.cut_short else "eos",

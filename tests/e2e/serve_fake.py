@@ -42,6 +42,7 @@ class JournalledEngine(FakeEngine):
             suffix=request.suffix[:200],
             between=list(request.between),
             variants=request.variants,
+            deadline=request.deadline,
             path=request.path,
             snippets=[[snippet.text, snippet.path] for snippet in request.snippets],
         )

@@ -8,23 +8,25 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from sessions import SECONDS, SERVER
+from http_server import TOKEN, fake, ready, ready_without_token, serving
+from sessions import SECONDS
 
-TOKEN = "a token of the tests"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 QWEN = "<|fim_prefix|>def f():\n    x = <|fim_suffix|>\n    return x\n<|fim_middle|>"
 LLAMA_VIM = {
+    "id_slot": 0,
     "input_prefix": "def f():\n",
     "input_suffix": "\n    return x\n",
     "input_extra": [{"text": "RATE = 2\n", "time": [1, 2], "filename": "rates.py"}],
     "prompt": "    x = ",
     "n_predict": 128,
+    "stop": [],
+    "n_cmpl": 1,
     "n_indent": 4,
     "top_k": 40,
     "top_p": 0.9,
@@ -32,7 +34,7 @@ LLAMA_VIM = {
     "samplers": ["top_k", "top_p", "infill"],
     "cache_prompt": True,
     "t_max_prompt_ms": 500,
-    "t_max_predict_ms": 1000,
+    "t_max_predict_ms": 250,
     "response_fields": [
         "content",
         "timings/prompt_n",
@@ -45,31 +47,6 @@ LLAMA_VIM = {
         "tokens_cached",
     ],
 }
-
-
-@contextmanager
-def serving(*command: str) -> Iterator[str]:
-    """The address of a server, ended afterwards."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "INFILL_HTTP_TOKEN": TOKEN},
-    )
-    assert process.stderr is not None
-    try:
-        said = process.stderr.readline()
-        assert "listening on http" in said, said
-        yield "http://" + said.rpartition(" ")[2].strip()
-    finally:
-        process.terminate()
-        process.wait(SECONDS)
-        process.stderr.close()
-
-
-def fake(**script: Any) -> tuple[str, ...]:
-    return (*SERVER, "--http", json.dumps(script))
 
 
 @pytest.fixture(scope="module")
@@ -94,21 +71,6 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 async def post(client: aiohttp.ClientSession, url: str, body: Any, **how: Any) -> tuple[int, Any]:
     async with client.post(url, json=body, **how) as response:
         return response.status, await response.json()
-
-
-async def ready_without_token(address: str) -> None:
-    async with aiohttp.ClientSession() as client:
-        await ready(client, address)
-
-
-async def ready(client: aiohttp.ClientSession, address: str) -> None:
-    """Wait until the model is loaded."""
-    async with asyncio.timeout(60):
-        while True:
-            async with client.get(f"{address}/health") as response:
-                if response.status == 200:
-                    return
-            await asyncio.sleep(0.02)
 
 
 def last_request(journal: Path) -> dict[str, Any]:
@@ -173,6 +135,33 @@ async def test_infill_as_llama_vim_asks(
     _, answer = await post(client, f"{address}/infill", whole)
     assert answer["stop"] is True
     assert answer["timings"]["predicted_ms"] == 0.0
+
+
+async def test_infill_is_written_as_llama_cpp_writes_it(
+    client: aiohttp.ClientSession, address: str
+) -> None:
+    """llama.vim passes over an answer in which it does not find this text."""
+    for stream in (False, True):
+        body = {**LLAMA_VIM, "stream": stream}
+        async with client.post(f"{address}/infill", json=body) as response:
+            assert '"content":"1"' in await response.text()
+
+
+async def test_infill_for_several_texts(client: aiohttp.ClientSession, address: str) -> None:
+    """llama.vim goes through them."""
+    _, answers = await post(client, f"{address}/infill", {**LLAMA_VIM, "n_cmpl": 2})
+    assert [answer["content"] for answer in answers] == ["1", "22"]
+    _, answer = await post(client, f"{address}/infill", {**LLAMA_VIM, "n_cmpl": None})
+    assert answer["content"] == "1"
+
+
+async def test_infill_has_as_much_time_as_an_editor_s_suggestion(
+    client: aiohttp.ClientSession, address: str, journal: Path
+) -> None:
+    """llama.vim's first question leaves 250 ms, with which llama.cpp still ends its first line."""
+    for wish, seconds in ((250, 1.5), (2000, 2.0), (0, 5.0)):
+        await post(client, f"{address}/infill", {**LLAMA_VIM, "t_max_predict_ms": wish})
+        assert last_request(journal)["deadline"] == seconds
 
 
 async def test_infill_that_only_warms_a_cache(
@@ -246,6 +235,7 @@ async def test_no_page_of_another_origin_is_let_in(
         ("/infill", {"input_prefix": 1}, "input_prefix"),
         ("/infill", {"input_extra": ["text"]}, "input_extra"),
         ("/infill", {"t_max_predict_ms": True}, "t_max_predict_ms"),
+        ("/infill", {"n_cmpl": "two"}, "n_cmpl"),
     ],
 )
 async def test_wrong_bodies_are_named(
