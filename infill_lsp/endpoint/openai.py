@@ -18,6 +18,7 @@ from infill_lsp.endpoint.gap import (
     stops_in,
     text_in,
 )
+from infill_lsp.endpoint.notes import without_notes
 
 
 def gap_of(body: dict[str, Any]) -> Gap:
@@ -31,6 +32,8 @@ def gap_of(body: dict[str, Any]) -> Gap:
         raise BadRequestError("`prompt` must be a text")
     suffix = text_in(body, "suffix")
     parts = (None if suffix else parts_of(prompt)) or Parts(prompt, suffix)
+    if not parts.path:
+        parts = without_notes(parts)
     return Gap(
         parts.prefix,
         parts.suffix,

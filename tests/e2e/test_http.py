@@ -121,6 +121,18 @@ async def test_a_stream(client: aiohttp.ClientSession, address: str) -> None:
     assert json.loads(chunks[-1])["choices"][0]["finish_reason"] == "stop"
 
 
+async def test_notes_above_the_text(
+    client: aiohttp.ClientSession, address: str, journal: Path
+) -> None:
+    """As Continue writes them, for Qwen."""
+    notes = "# Path: rates.py\n# RATE = 2\n# a.py\n"
+    prompt = QWEN.replace("def f", notes + "def f")
+    await post(client, f"{address}/v1/completions", {"prompt": prompt, "stream": False})
+    asked = last_request(journal)
+    assert (asked["prefix"], asked["path"]) == ("def f():\n    x = ", "a.py")
+    assert asked["snippets"] == [["RATE = 2\n", "rates.py"]]
+
+
 async def test_infill_as_llama_vim_asks(
     client: aiohttp.ClientSession, address: str, journal: Path
 ) -> None:
