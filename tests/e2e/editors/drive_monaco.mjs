@@ -1,10 +1,12 @@
-// Monaco on a page of this machine, with editors/monaco: type, see grey text, accept; a.py is the outcome.
-// The argument is JSON: { chromium, driver, packages, plugin, folder, address, model, ghost }.
+// Monaco on a page of this machine, with editors/monaco; a.py is the outcome. The argument is JSON:
+// { scenario, chromium, driver, packages, plugin, folder, address, model, options, text, ghost, keys }.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname } from "node:path";
+
+import { grey, press, typeAll, until } from "./browser.mjs";
 
 const given = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(given.driver)("playwright-core");
@@ -14,12 +16,29 @@ const PAGE = `
 import * as monaco from "monaco-editor";
 import { connect } from ${JSON.stringify(given.plugin)};
 window.MonacoEnvironment = { getWorker: () => new Worker("data:text/javascript,") };
-const model = monaco.editor.createModel("def add(a, b):\\n    ", "python");
+const model = monaco.editor.createModel(${JSON.stringify(given.text)}, "python");
 await connect(monaco, ${JSON.stringify(given.address)}, { model: ${JSON.stringify(given.model)} });
-window.editor = monaco.editor.create(document.body, { model });
-editor.setPosition({ lineNumber: 2, column: 5 });
+window.editor = monaco.editor.create(document.body, { model, ...${JSON.stringify(given.options)} });
+editor.setPosition(model.getFullModelRange().getEndPosition());
 editor.focus();
 `;
+
+/** Type until this grey text is shown, and accept it. */
+async function accept(page) {
+  for (let tries = 0; (await grey(page)) !== given.ghost; tries++) {
+    if (tries === 30) throw new Error(`it shows "${await grey(page)}"`);
+    if (tries) await press(page, "Backspace"); // asked again: the engine may have been starting
+    await page.keyboard.type("t");
+    await page.waitForTimeout(2000);
+  }
+  await press(page, "Tab");
+  await until("it stays grey", async () => (await grey(page)) === "");
+  await page.screenshot({ path: `${given.folder}/monaco.png` });
+}
+
+/** The keys, as somebody types them. */
+const type = (page) =>
+  typeAll(page, page.locator(".view-lines .view-line"), given.keys, `${given.folder}/screens.json`);
 
 writeFileSync(`${given.folder}/page.js`, PAGE);
 await build({
@@ -47,17 +66,7 @@ try {
   page.on("pageerror", (error) => console.error(error));
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.locator(".view-line").first().waitFor();
-  const grey = page.locator(".ghost-text-decoration");
-  const shown = async () => (await grey.allTextContents()).join("").replaceAll("\u00a0", " ");
-  for (let tries = 0; (await shown()) !== given.ghost; tries++) {
-    if (tries === 30) throw new Error(`it shows "${await shown()}"`);
-    if (tries) await page.keyboard.press("Backspace"); // asked again: the engine may have been starting
-    await page.keyboard.type("t");
-    await page.waitForTimeout(2000);
-  }
-  await page.keyboard.press("Tab");
-  await grey.first().waitFor({ state: "detached" });
-  await page.screenshot({ path: `${given.folder}/monaco.png` });
+  await { accept, type }[given.scenario](page);
   writeFileSync(`${given.folder}/a.py`, await page.evaluate(() => window.editor.getValue()));
 } finally {
   await browser.close();

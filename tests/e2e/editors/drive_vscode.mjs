@@ -6,18 +6,12 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { grey, press, typeAll, until } from "./browser.mjs";
+
 const given = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(given.driver)("playwright-core");
 const address = `127.0.0.1:${given.port}`;
 const began = Date.now();
-
-async function until(what, check, seconds = 180) {
-  const deadline = Date.now() + 1000 * seconds;
-  while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(what);
-    await sleep(100);
-  }
-}
 
 /** Ghost text, a part of it, the menu, and a server that dies. */
 async function use(page) {
@@ -158,41 +152,17 @@ async function install(page) {
   await ghost(page, "otal = a + b");
 }
 
-/** Keys at their own pace, `[key, seconds, the line then]` each; what was shown after each goes to a file. */
+/** The keys, as somebody types them; then the file is saved. */
 async function type(page) {
   await reason(page, "fake on cpu");
   await page.click(".editor-instance .view-lines");
-  const screens = [];
-  let due = Date.now();
-  for (const [key, pause, line] of given.keys) {
-    await (key === "\b" ? press(page, "Backspace") : page.keyboard.type(key));
-    due += 1000 * pause;
-    await sleep(Math.max(0, due - Date.now()));
-    let screen;
-    const typed = async () => {
-      screen = await shown(page);
-      return screen.rows[screen.row].slice(0, screen.column) === line;
-    };
-    await until(`it hangs, or the line is not "${line}"`, typed, 5);
-    screens.push(screen); // the first that shows the key: on a busy machine a key is drawn late
-  }
-  writeFileSync(`${given.folder}/screens.json`, JSON.stringify(screens));
+  const lines = page.locator(".editor-instance .view-lines .view-line");
+  await typeAll(page, lines, given.keys, `${given.folder}/screens.json`);
   await until("the file is not saved", async () => {
     await press(page, "Control+s");
     return saved() !== "";
   });
 }
-
-/** The rows of text and grey text together, and where what was typed ends: always on the last of them. */
-const shown = (page) =>
-  page.evaluate(() => {
-    const text = (parts) => [...parts].map((part) => part.textContent).join("").replaceAll("\u00a0", " ");
-    const top = (line) => Number.parseFloat(line.style.top);
-    const lines = [...document.querySelectorAll(".editor-instance .view-lines .view-line")];
-    const rows = lines.sort((one, other) => top(one) - top(other)).map((line) => text([line]));
-    const grey = text(lines.at(-1).querySelectorAll(".ghost-text-decoration"));
-    return { rows, row: rows.length - 1, column: rows.at(-1).length - grey.length };
-  });
 
 /** The real server, from its source, and its own model's ghost text; the seconds of both go to a file. */
 async function first(page) {
@@ -228,13 +198,6 @@ async function installServer(page) {
   await box.fill(given.source);
   await box.press("Enter");
 }
-
-async function press(page, ...keys) {
-  for (const key of keys) await page.keyboard.press(key);
-}
-
-const grey = async (page) =>
-  (await page.locator(".ghost-text-decoration").allTextContents()).join("").replaceAll("\u00a0", " ");
 
 /** Wait until this is the grey text. */
 const ghost = (page, text) => until(`"${text}" is not shown`, async () => (await grey(page)) === text);

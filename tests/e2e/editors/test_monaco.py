@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typist
 from code_server import CodeServer
 from neovim import HERE
 from sessions import ROOT, listening
 
 PACKAGES = ("monaco-editor@0.57.0", "esbuild@0.28.2")
+AS_TYPED = {
+    "autoClosingBrackets": "never",
+    "autoClosingQuotes": "never",
+    "autoIndent": "none",
+    "quickSuggestions": False,
+}
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(600)]
 
@@ -27,24 +35,46 @@ def packages(request: pytest.FixtureRequest, code_server: CodeServer) -> Path:
 
 
 @pytest.fixture
-def server() -> Iterator[tuple[str, int]]:
-    """(host, port) of a server with the fake engine."""
-    yield from listening("--ws")
+def address() -> Iterator[str]:
+    """Of a server with the fake engine."""
+    for host, port in listening("--ws"):
+        yield f"ws://{host}:{port}"
 
 
-def test_grey_text_is_shown_and_accepted(
-    code_server: CodeServer, packages: Path, server: tuple[str, int]
-) -> None:
-    given = {
-        "chromium": code_server.chromium,
-        "driver": code_server.driver,
-        "packages": str(packages),
-        "plugin": str(ROOT / "editors" / "monaco" / "infill.js"),
-        "folder": str(code_server.folder),
-        "address": "ws://{}:{}".format(*server),
-        "model": json.dumps({"answer": "otal = a + b"}),
-        "ghost": "otal = a + b",
-    }
-    code_server.run(code_server.node, str(HERE / "drive_monaco.mjs"), json.dumps(given))
-    written = (code_server.folder / "a.py").read_text()
-    assert written == "def add(a, b):\n    total = a + b"
+Drive = Callable[..., str]
+
+
+@pytest.fixture
+def drive(code_server: CodeServer, packages: Path, address: str) -> Drive:
+    """Do what `drive_monaco.mjs` has under this name: `drive(scenario, script)`. The text at the end."""
+
+    def run(scenario: str, script: dict[str, Any], **more: Any) -> str:
+        given = {
+            "scenario": scenario,
+            "chromium": code_server.chromium,
+            "driver": code_server.driver,
+            "packages": str(packages),
+            "plugin": str(ROOT / "editors" / "monaco" / "infill.js"),
+            "folder": str(code_server.folder),
+            "address": address,
+            "model": json.dumps(script),
+            "options": {},
+            "text": "",
+            **more,
+        }
+        code_server.run(code_server.node, str(HERE / "drive_monaco.mjs"), json.dumps(given))
+        return (code_server.folder / "a.py").read_text()
+
+    return run
+
+
+def test_grey_text_is_shown_and_accepted(drive: Drive) -> None:
+    rest, before = "otal = a + b", "def add(a, b):\n    "
+    assert drive("accept", {"answer": rest}, text=before, ghost=rest) == f"{before}t{rest}"
+
+
+def test_a_minute_of_ten_keys_a_second(drive: Drive, tmp_path: Path) -> None:
+    written = drive("type", typist.SCRIPT, keys=list(typist.keys()), options=AS_TYPED)
+    screens = json.loads((tmp_path / "screens.json").read_text())
+    typist.check([typist.Screen(**screen) for screen in screens], indents=True)
+    assert written == typist.TEXT
