@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tree_sitter import Node
 
@@ -52,6 +53,7 @@ def unbound(language: str, before: str, after: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=32)  # while somebody types in one function, the others stay as they are
 def from_outside(language: str, definition: str) -> frozenset[str]:
     """The names that a whole definition reads and that nothing in it binds. None at all where it does
     not parse."""
