@@ -32,8 +32,9 @@ async def test_what_is_asked_while_the_model_loads_is_answered_when_it_has(
 
 async def test_typing_on_while_the_model_loads(connect: Connect) -> None:
     """The newest request is answered; older ones end, whether or not the client cancels them."""
-    session: Session = await connect(script={"load_seconds": 1.5})
+    session: Session = await connect(script={"load_seconds": 2.5})
     uri = session.open("x = ")
+    await session.status("loading")
     older, newer = session.send(
         {"id": "older", "method": METHOD, "params": inline_params(uri, 0, 3)},
         {"id": "newer", "method": METHOD, "params": inline_params(uri, 0, 4)},
