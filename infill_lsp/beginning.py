@@ -30,7 +30,6 @@ _NEAR = 6_000
 """Characters above the gap whose style a declaration follows."""
 _LONGEST = 50_000
 """Characters of a definition that are looked through: some milliseconds."""
-
 _OTHERS, _OTHERS_LENGTH = 4, 10_000
 """So many other definitions, above and below each, are asked what a name is: some milliseconds, once."""
 
@@ -80,7 +79,7 @@ def beginning(context: Context) -> Beginning | None:
     stands = context.line_prefix.removesuffix(typed)
     indent = stands or ("" if typed else _indent(above, below, context))
     deeper = len(_indent_of(below)) > len(indent)
-    start = _outermost(above, len(above))
+    start, _ = _statement_at(above, len(above))
     if not indent or (deeper and not row.loop) or not row.definition.match(above, start):
         return None
     end = _OUTERMOST.search(below)
@@ -233,14 +232,6 @@ def _statement_at(text: str, offset: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=8)
 def _statements(text: str) -> tuple[int, ...]:
-    """Where the module's statements begin. Kept, for it takes milliseconds in a big file, whose text
-    above and below stays as it is while somebody types in a function."""
+    """Where the module's statements begin. Kept, for each place of each name is looked up in it, and
+    the text above and below stays as it is while somebody types in a function."""
     return tuple(found.start() for found in _OUTERMOST.finditer(text))
-
-
-def _outermost(text: str, at: int) -> int:
-    """Where the module's statement begins whose lines are around `at`, or end there."""
-    start = text.rfind("\n", 0, at) + 1
-    while start and not _OUTERMOST.match(text, start):
-        start = text.rfind("\n", 0, start - 1) + 1
-    return start
