@@ -75,7 +75,7 @@ class _Endpoint:
         gap, info = llamacpp.gap_of(body), self._info()
         said = llamacpp.completions(await answer(self._engine, gap, self._settings), info, body)
         if gap.stream:
-            return await _stream(request, [_compact(one) for one in said])
+            return await _stream(request, said)
         return web.json_response(text=_compact(said if gap.fills > 1 else said[0]))
 
     def _info(self) -> EngineInfo:
@@ -106,7 +106,7 @@ async def _stream(request: web.Request, events: list[Any]) -> web.StreamResponse
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     for event in events:
-        said = event if isinstance(event, str) else json.dumps(event)
+        said = event if isinstance(event, str) else _compact(event)
         await response.write(f"data: {said}\n\n".encode())
     await response.write_eof()
     return response
