@@ -1,4 +1,4 @@
-"""What is known around a gap: `gather` finds it in the file itself, `cross_file` in others."""
+"""What the file itself says about a gap; `infill_lsp.project` knows what others do."""
 
 from infill_lsp.context.local import OPENERS, Context, Scope, gather, indent_unit
 
