@@ -24,8 +24,8 @@ class EngineConfig:
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     quantization: Quantization = "auto"
-    """`auto`: the bundled model int8 on a CPU that is faster for it, none on CUDA; DiffusionGemma with
-    as many bits as fit the free memory. fp8 and int4 are for DiffusionGemma only."""
+    """`auto`: the bundled model in 4 bits on a CPU that has a product for them, else int8; none on CUDA;
+    DiffusionGemma with as many bits as fit the free memory. fp8 is for DiffusionGemma only."""
     threads: int | None = None
     """CPU threads for the model. None: torch decides."""
     max_steps: int | None = None

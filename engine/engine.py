@@ -23,6 +23,7 @@ from torch import Tensor
 from engine.canvas import Canvas, build, side_by_side, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
 from engine.denoise import Guess, Predict, denoise
+from engine.fim_prompt import FimPieces
 from engine.guessing import guesses
 from engine.length import best_length, candidate_lengths, length_score, slots
 from engine.models.base import Asked, DenoisingModel, PredictingModel
@@ -71,7 +72,7 @@ class Engine:
         self._weigher = Weigher(model, tokenizer, self._budget)
         self._max_steps = config.max_steps or model.spec.max_steps
         self._background = config.background_prompt
-        self._growth: list[int] = []
+        self._growth: Prompt | None = None
         self._encode_rate = math.inf  # tokens a second
         on_cpu = model.device.type == "cpu"
         follow = on_cpu and config.threads is None
@@ -112,15 +113,16 @@ class Engine:
 
     @property
     def wants_growth(self) -> bool:
-        """Whether the last request's whole prompt is not encoded yet."""
-        return bool(self._growth)
+        """Whether the last request's whole prompt is not encoded yet, or not exactly."""
+        return self._growth is not None
 
     @torch.inference_mode()
     def grow(self, interrupted: Callable[[], bool]) -> None:
         """Encode more of the last request's whole prompt, until done or interrupted."""
-        entry, _ = self._cache.extend(self._growth, step=GROWTH_STEP, interrupted=interrupted)
-        if len(entry.ids) == len(self._growth):
-            self._growth = []
+        assert self._growth is not None  # the worker asks first
+        ids, settled = self._growth.ids, self._growth.settled
+        if self._cache.settle(ids, settled, step=GROWTH_STEP, interrupted=interrupted):
+            self._growth = None
 
     @contextmanager
     def _out_of_memory_said(self) -> Iterator[None]:
@@ -136,7 +138,7 @@ class Engine:
     def forget(self) -> None:
         """Drop all caches, after a failure that may have left them half written."""
         self._cache.clear()
-        self._growth = []
+        self._growth = None
         self._static = _static_shapes(self._model)
 
     @torch.inference_mode()
@@ -174,18 +176,22 @@ class Engine:
 
         # 1. prompt
         room = self._budget - max(CANVAS_LIMIT, min(longest, self._budget // 2))
-        pieces = PromptPieces(request, self._tokenizer, self._spec, room)
+        kind = PromptPieces if self._spec.fim is None else FimPieces
+        pieces = kind(request, self._tokenizer, self._spec, room)
         whole = pieces.cut(room)
         prompt = self._affordable(pieces, whole, room, until)
         prompted = time.perf_counter()
 
         # 2. cache
-        entry, reused = self._cache.extend(prompt.ids, step=ENCODE_STEP, interrupted=interrupted)
+        entry, reused = self._cache.extend(
+            prompt.ids, prompt.settled, step=ENCODE_STEP, interrupted=interrupted
+        )
         if interrupted():
             raise Cancelled("the request was cancelled")
         encoded = time.perf_counter()
         self._measure_encoding(len(prompt.ids) - reused, encoded - prompted)
-        self._growth = whole.ids if self._background and prompt is not whole else []
+        grown = prompt is whole and entry.exact == len(entry.ids)
+        self._growth = whole if self._background and not grown else None
         return Run(
             request,
             prompt,
@@ -207,13 +213,13 @@ class Engine:
         )
 
     def _affordable(
-        self, pieces: PromptPieces, whole: Prompt, room: int, until: float
+        self, pieces: PromptPieces | FimPieces, whole: Prompt, room: int, until: float
     ) -> Prompt:  # fmt: skip
         """The largest prompt whose missing part can be encoded in time."""
         seconds = (until - time.perf_counter()) * ENCODE_SHARE
         tokens = max(SHORTEST_PROMPT, self._encode_rate * max(0.0, seconds))
         prompt = whole
-        while room > SHORTEST_PROMPT and self._cache.missing(prompt.ids) > tokens:
+        while room > SHORTEST_PROMPT and self._cache.missing(prompt.ids, prompt.settled) > tokens:
             room = max(SHORTEST_PROMPT, room // 2)
             prompt = pieces.cut(room)
         return prompt

@@ -43,6 +43,9 @@ class Prompt:
     heal: bytes
     """The prefix's very end, taken back: the first gap's text must begin with it (`heal`)."""
     dropped_chars: int
+    settled: int = 0
+    """How many of `ids` stay together when a line is added before the gap: their end may be moved in the
+    cache. What is behind them changes with every key. 0: nothing moves, the prefix stands last."""
 
 
 class Piece(NamedTuple):

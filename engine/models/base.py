@@ -19,6 +19,19 @@ Order = Literal["any", "left_to_right"]
 
 
 @dataclass(frozen=True, slots=True)
+class FimTokens:
+    """Ids of the marks with which a model was trained to fill in the middle."""
+
+    prefix: int
+    suffix: int
+    middle: int
+    repository: int
+    """Before a repository's name."""
+    separator: int
+    """Before each file of it: its path, a line break, its text."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """What the loop must know of a model. Read from its `config.json`, never from file names."""
 
@@ -53,13 +66,20 @@ class ModelSpec:
     """Ids between everything else and the text before the gap, which comes last."""
     path_id: int | None = None
     """Stands before the file's path, the prompt's first piece, where the model was trained with it."""
+    fim: FimTokens | None = None
+    """Set: trained to fill in the middle, with the text after the gap in the prompt (`fim_prompt`)."""
     licence: str = ""
     max_steps: int = 48
 
     @property
     def reads_on(self) -> bool:
-        """Only continues the text before the gap, and knows nothing of what follows."""
+        """Only continues what stands before the canvas, and cannot be told in it what follows."""
         return self.order == "left_to_right" and self.delete_id is None
+
+    @property
+    def sees_after(self) -> bool:
+        """Is told, in the prompt or in the canvas, what follows the gap."""
+        return not self.reads_on or self.fim is not None
 
     @property
     def anchored(self) -> bool:
@@ -87,6 +107,16 @@ class KV(Protocol):
         """Forget everything from `length` on. O(1); needs 0 <= length <= self.length."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """Keys and values of a run of tokens, on their way to another place of a cache."""
+
+    start: int
+    """The position of the first one, where they were encoded."""
+    layers: list[tuple[Tensor, Tensor]]
+    """A layer's keys [kv_heads, head_dim, n] and values [kv_heads, n, head_dim]."""
+
+
 class DenoisingModel(Protocol):
     """Two calls. Both run under `torch.inference_mode()` and are not thread-safe."""
 
@@ -101,6 +131,15 @@ class DenoisingModel(Protocol):
 
     def encode(self, ids: Tensor, kv: KV) -> None:
         """Causal. Append the keys and values of `ids` ([n] int64) to `kv`."""
+
+    def copy(self, source: KV, target: KV, length: int) -> None:
+        """Make an empty cache hold the first `length` tokens of another."""
+
+    def lift(self, kv: KV, start: int, end: int) -> Lifted:
+        """Copy the keys and values of the tokens [start, end)."""
+
+    def lay(self, lifted: Lifted, kv: KV) -> None:
+        """Append a copy to `kv`, its keys turned to their new positions."""
 
     def denoise(
         self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None,

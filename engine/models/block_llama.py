@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.models.base import KV, ModelSpec
-from engine.models.layers import KEY_STEP, Layer, RMSNorm, Rotary, TiedEmbedding
+from engine.models.base import KV, Lifted, ModelSpec
+from engine.models.layers import KEY_STEP, Layer, RMSNorm, Rotary, TiedEmbedding, turn
 
 ENCODE_CHUNK = 256
 """Prompt tokens in one pass: few enough for a CPU's caches (512 are a third slower)."""
@@ -40,6 +40,8 @@ class BlockLlamaConfig:
     rotary_base: float
     norm_epsilon: float
     spec: ModelSpec
+    qkv_bias: bool = False
+    """Whether queries, keys and values have a bias, as Qwen2's."""
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:
@@ -52,6 +54,8 @@ class BlockLlamaConfig:
         """Numbers in the model; the tied embedding counts once."""
         attention = (2 * self.heads + 2 * self.kv_heads) * self.head_dim * self.width
         layer = attention + 3 * self.width * self.inner + 2 * self.width
+        if self.qkv_bias:
+            layer += (self.heads + 2 * self.kv_heads) * self.head_dim
         return self.layers * layer + self.spec.vocab_size * self.width + self.width
 
 
@@ -158,6 +162,7 @@ class BlockLlama(nn.Module):
                 config.head_dim,
                 config.inner,
                 config.norm_epsilon,
+                config.qkv_bias,
             )
             for _ in range(config.layers)
         )
@@ -189,6 +194,38 @@ class BlockLlama(nn.Module):
             mask = _mask(slots[:, None] >= slots, kv) if count > 1 else None
             self._forward(chunk, kv.length + slots, slots, count, mask, kv)
             kv.append(count)
+
+    def copy(self, source: KV, target: KV, length: int) -> None:
+        """See `DenoisingModel.copy`."""
+        self.lay(self.lift(source, 0, length), target)
+
+    @torch.inference_mode()
+    def lift(self, kv: KV, start: int, end: int) -> Lifted:
+        """See `DenoisingModel.lift`."""
+        assert isinstance(kv, BlockKV)
+        layers = [
+            (keys[:, :, start:end].clone(), values[:, start:end].clone())
+            for keys, values in kv.buffers
+        ]
+        return Lifted(start, layers)
+
+    @torch.inference_mode()
+    def lay(self, lifted: Lifted, kv: KV) -> None:
+        """See `DenoisingModel.lay`. Exact but for rounding: rotary positions add up."""
+        assert isinstance(kv, BlockKV)
+        count = lifted.layers[0][1].shape[1]
+        self._check_room(kv.length + count)
+        kv.reserve(count)
+        place = slice(kv.length, kv.length + count)
+        by = kv.length - lifted.start
+        cosine, sine = self.rotary.at(torch.tensor([abs(by)], device=self.device), torch.float32)
+        rotary = torch.stack((cosine, sine if by >= 0 else -sine))
+        for (keys, values), (own_keys, own_values) in zip(kv.buffers, lifted.layers, strict=True):
+            if by:
+                heads = own_keys.permute(2, 0, 1).float()
+                own_keys = turn(heads, rotary).permute(1, 2, 0)
+            keys[:, :, place], values[:, place] = own_keys, own_values
+        kv.append(count)
 
     @torch.inference_mode()
     def denoise(

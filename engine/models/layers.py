@@ -75,10 +75,12 @@ def turn(heads: Tensor, rotary: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Grouped-query attention; one projection makes queries, keys and values."""
 
-    def __init__(self, width: int, heads: int, kv_heads: int, head_dim: int) -> None:
+    def __init__(
+        self, width: int, heads: int, kv_heads: int, head_dim: int, qkv_bias: bool
+    ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
-        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_dim, bias=False)
+        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_dim, bias=qkv_bias)
         self.output = nn.Linear(heads * head_dim, width, bias=False)
 
     def forward(
@@ -154,11 +156,12 @@ class Layer(nn.Module):
     """Attention and feed-forward, each after a norm and added to what came in."""
 
     def __init__(
-        self, width: int, heads: int, kv_heads: int, head_dim: int, inner: int, epsilon: float
-    ) -> None:
+        self, width: int, heads: int, kv_heads: int, head_dim: int, inner: int, epsilon: float,
+        qkv_bias: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.attention_norm = RMSNorm(width, epsilon)
-        self.attention = Attention(width, heads, kv_heads, head_dim)
+        self.attention = Attention(width, heads, kv_heads, head_dim, qkv_bias)
         self.feed_forward_norm = RMSNorm(width, epsilon)
         self.feed_forward = SwiGLU(width, inner)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from engine.config import CANVAS_LIMIT, EngineConfig
+from engine.config import CANVAS_LIMIT, EngineConfig, Quantization
 from engine.diagnosis import why_no_cuda
 from engine.models.base import DenoisingModel
 from engine.models.block_llama import BlockLlama
@@ -21,9 +21,10 @@ from engine.models.forms import BITS, Form
 from engine.models.gemma_config import MODEL_TYPE, read_gemma_config
 from engine.models.gemma_prompt import with_template
 from engine.models.gemma_weights import load_diffusion_gemma
+from engine.models.int4 import native_block
 from engine.models.kept import keep, kept_folder, load_kept
-from engine.models.pace import try_cpu
-from engine.models.weights import load_block_llama
+from engine.models.pace import Pace, try_cpu
+from engine.models.weights import Linears, is_stored_in_int4, load_block_llama
 from engine.request import EngineError, EngineInfo
 from engine.tokenizer import Tokenizer
 
@@ -66,7 +67,7 @@ def load_model(
         device=str(device),
         dtype=form,
         order=model.spec.order,
-        sees_after=not model.spec.reads_on,
+        sees_after=model.spec.sees_after,
         weighs=model.spec.order == "left_to_right",
         licence=model.spec.licence,
         parameters=model.config.parameters,
@@ -83,22 +84,42 @@ def _block_llama(
     progress: Progress | None,
 ) -> tuple[BlockLlama, str]:  # fmt: skip
     """The model, and the name of the form its weights have."""
-    if config.quantization in ("fp8", "int4"):
-        raise EngineError(
-            f"{config.quantization} is for DiffusionGemma only. Set the quantization to auto or none."
-        )
+    if config.quantization == "fp8":
+        raise EngineError("fp8 is for DiffusionGemma only. Set the quantization to auto or none.")
+    linears: Linears = "float"
     if device.type == "cpu":
         pace = try_cpu()
-        int8 = config.quantization == "int8" or (config.quantization == "auto" and pace.int8)
-        dtype = torch.float32 if int8 else pace.linears
+        linears = linears_for(folder, config.quantization, pace)
+        dtype = {"int4": torch.bfloat16, "int8": torch.float32, "float": pace.linears}[linears]
         cache_dtype = pace.attention
-    elif config.quantization == "int8":
-        raise EngineError("int8 is for the CPU only. Set the quantization to auto or none.")
+    elif config.quantization in ("int4", "int8"):
+        raise EngineError(
+            f"{config.quantization} is for the CPU only with this model. Set the quantization to auto "
+            "or none."
+        )
     else:
-        int8 = False
         dtype = cache_dtype = torch.bfloat16
-    model = load_block_llama(folder, device, dtype, int8, cache_dtype, progress)
-    return model, "int8" if int8 else str(dtype).removeprefix("torch.")
+    model = load_block_llama(folder, device, dtype, linears, cache_dtype, progress)
+    return model, str(dtype).removeprefix("torch.") if linears == "float" else linears
+
+
+def linears_for(folder: Path, wanted: Quantization, pace: Pace) -> Linears:
+    """What the matrices of the model in `folder` become on this CPU."""
+    packed = is_stored_in_int4(folder)
+    if wanted == "int4" and not packed:
+        raise EngineError(
+            f"The weights in {folder} are not stored in 4 bits. Set the quantization to auto or none."
+        )
+    if wanted == "int4" and native_block() is None:
+        raise EngineError(
+            "This processor, or this torch, has no product of 4-bit matrices. Set the quantization to "
+            "auto."
+        )
+    if wanted == "auto" and packed and native_block() is not None:
+        return "int4"
+    if wanted in ("int4", "int8"):
+        return "int4" if wanted == "int4" else "int8"
+    return "int8" if wanted == "auto" and (pace.int8 or packed) else "float"
 
 
 def _diffusion_gemma(

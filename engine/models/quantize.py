@@ -29,18 +29,21 @@ def int8_product(rows: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
 
 
 class Int8Linear(nn.Module):
-    """Stands where an `nn.Linear` without bias stood."""
+    """Stands where an `nn.Linear` stood."""
 
     weight: Tensor
     scale: Tensor
+    bias: Tensor | None
 
-    def __init__(self, weight: Tensor, scale: Tensor) -> None:
+    def __init__(self, weight: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
         self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias)
 
     def forward(self, rows: Tensor) -> Tensor:
-        return int8_product(rows, self.weight, self.scale).to(rows.dtype)
+        product = int8_product(rows, self.weight, self.scale)
+        return (product if self.bias is None else product.add_(self.bias)).to(rows.dtype)
 
 
 class Int8Embedding(nn.Module):
@@ -61,6 +64,8 @@ class Int8Embedding(nn.Module):
 
     def logits(self, rows: Tensor) -> Tensor:
         """float32 [Q, V]."""
+        if rows.dtype == torch.bfloat16:
+            return torch._weight_int8pack_mm(rows, self.weight, self.scale.bfloat16()).float()
         return int8_product(rows, self.weight, self.scale)
 
 
@@ -68,6 +73,7 @@ def quantize_linears(module: nn.Module) -> None:
     """Replace every `nn.Linear` inside `module` by an `Int8Linear` of the same weights."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
-            setattr(module, name, Int8Linear(*quantize_rows(child.weight.detach())))
+            bias = None if child.bias is None else child.bias.detach().float()
+            setattr(module, name, Int8Linear(*quantize_rows(child.weight.detach()), bias))
         else:
             quantize_linears(child)

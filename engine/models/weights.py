@@ -2,7 +2,9 @@
 has and no other, each of the right shape. Nothing is unpickled.
 
 The name's ending says how a matrix [N, K] is stored:
-    `.weight`                      as it is, any float type
+    `.weight`, `.bias`             as it is, any float type
+    `.int4`, `.scale`, `.zero`, `.unit`   4-bit groups, as `int4.py` says: uint8 [N/64, K, 32]; uint8 and
+                                   int8 [K/G, N], float32 [2, N]
     `.q4`, `.scale`, `.minimum`    4-bit groups of 32: value * scale + minimum. uint8 [N, K/2] (of a
                                    group's 16 bytes the low halves come first), float16 [N, K/32]
     `.int8`, `.scale`              one scale a row: int8 [N, K], float32 [N]
@@ -17,13 +19,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from engine.models.base import ModelSpec
+from engine.models.base import FimTokens, ModelSpec
 from engine.models.block_llama import BlockLlama, BlockLlamaConfig
+from engine.models.int4 import BLOCK, Int4Linear, affine_of, dequantize
 from engine.models.packing import GROUP, unpack_q4
 from engine.models.quantize import Int8Embedding, quantize_linears
 from engine.models.shards import CURE, Shards
@@ -31,6 +34,11 @@ from engine.request import EngineError
 
 ARCHITECTURE = "block_llama"
 SIDES = ("lora_a", "lora_b")
+PACKED = ("int4", "q4", "int8")
+
+Linears = Literal["float", "int8", "int4"]
+"""What a model's matrices become when it is loaded. `int4` needs `int4.native_block` and matrices that are
+stored so."""
 
 Progress = Callable[[float, str], None]
 Adapters = Mapping[str, tuple[Tensor, Tensor]]
@@ -56,6 +64,8 @@ def read_config(folder: Path) -> BlockLlamaConfig:
             )
         spec: dict[str, Any] = fields.pop("spec")
         lists = {name: tuple(value) for name, value in spec.items() if isinstance(value, list)}
+        if spec.get("fim") is not None:
+            spec["fim"] = FimTokens(**spec["fim"])
         return BlockLlamaConfig(**fields, spec=ModelSpec(**(spec | lists)))
     except OSError as error:
         raise EngineError(f"Cannot read {path}: {error.strerror}. {CURE}") from error
@@ -67,14 +77,14 @@ def load_block_llama(
     folder: Path,
     device: torch.device,
     dtype: torch.dtype,
-    int8: bool = False,
+    linears: Linears = "float",
     cache_dtype: torch.dtype | None = None,
     progress: Progress | None = None,
     adapted: bool = True,
 ) -> BlockLlama:
     """Build the model and fill it, one layer after another, so that little memory is taken twice.
 
-    dtype: of activations, and of weights that are not int8. int8: linears and embedding as int8.
+    dtype: of activations, and of weights that are `float`. With other `linears` the embedding is int8.
     cache_dtype: of keys and values; None: `dtype`.
     progress: called with the share done, 0 to 1, and a text. adapted: False leaves out what was
     learned beside the matrices (see `read_adapters`).
@@ -85,20 +95,29 @@ def load_block_llama(
     with ExitStack() as stack:
         stored = _Stored(folder, stack, adapted)
         stored.check(model)
-        if int8 and stored.form("embedding") == "int8":
+        if linears != "float" and stored.form("embedding") == "int8":
             table, scale = stored.read("embedding.int8"), stored.read("embedding.scale")
             model.set_submodule("embedding", Int8Embedding(table, scale, dtype))
         else:
             _fill(model.embedding, "embedding.", stored, device, dtype)
         _fill(model.norm, "norm.", stored, device, dtype)
         for index, layer in enumerate(model.layers):
-            _fill(layer, f"layers.{index}.", stored, device, dtype)
-            if int8:
+            prefix = f"layers.{index}."
+            if linears == "int4":
+                _keep_packed(layer, prefix, stored)
+            _fill(layer, prefix, stored, device, dtype)
+            if linears == "int8":
                 quantize_linears(layer)
             if progress is not None:
                 progress((index + 1) / config.layers, f"layer {index + 1} of {config.layers}")
     model.rotary.to(device)
     return model.eval().requires_grad_(False)
+
+
+def is_stored_in_int4(folder: Path) -> bool:
+    """Whether a folder's matrices are 4-bit groups that `Int4Linear` takes."""
+    with ExitStack() as stack:
+        return any(name.endswith(".int4") for name in Shards(folder, stack).files)
 
 
 def read_adapters(folder: Path) -> Adapters:
@@ -130,11 +149,11 @@ class _Stored(Shards):
         for name, parameter in model.named_parameters():
             stem = name.removesuffix(".weight")
             form = self.form(stem)
-            wanted = _shapes(stem, form, tuple(parameter.shape))
+            wanted = self.parts(stem, form, tuple(parameter.shape))
             if self.has_adapter(stem):
                 rank = self.shape(f"{stem}.lora_a.int8")[0]
                 for side, size in zip(SIDES, reversed(parameter.shape), strict=True):
-                    wanted |= _shapes(f"{stem}.{side}", "int8", (rank, size))
+                    wanted |= self.parts(f"{stem}.{side}", "int8", (rank, size))
             for part, shape in wanted.items():
                 unexpected.discard(part)
                 if part not in self.files:
@@ -146,8 +165,8 @@ class _Stored(Shards):
             raise self.misfit(problems)
 
     def form(self, stem: str) -> str:
-        """How the matrix is stored: `q4`, `int8` or `weight`."""
-        return next((form for form in ("q4", "int8") if f"{stem}.{form}" in self.files), "weight")
+        """How the matrix is stored: `int4`, `q4`, `int8`, or `weight`, as everything else."""
+        return next((form for form in PACKED if f"{stem}.{form}" in self.files), "weight")
 
     def has_adapter(self, stem: str) -> bool:
         return f"{stem}.{SIDES[0]}.int8" in self.files
@@ -168,34 +187,63 @@ class _Stored(Shards):
     def _own(self, stem: str) -> Tensor:
         form = self.form(stem)
         if form == "weight":
-            return self.read(f"{stem}.weight")
-        scale = self.read(f"{stem}.scale")
+            return self.read(_plain(stem))
+        packed, scale = self.read(f"{stem}.{form}"), self.read(f"{stem}.scale")
+        if form == "int4":
+            return dequantize(*self.int4(stem))
         if form == "int8":
-            return self.read(f"{stem}.int8") * scale[:, None]
-        return unpack_q4(self.read(f"{stem}.q4"), scale, self.read(f"{stem}.minimum"))
+            return packed * scale[:, None]
+        return unpack_q4(packed, scale, self.read(f"{stem}.minimum"))
+
+    def int4(self, stem: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Packed codes, scale and zero, as `Int4Linear` takes them."""
+        scale, zero = affine_of(*(self.read(f"{stem}.{part}") for part in ("scale", "zero", "unit")))
+        return self.read(f"{stem}.int4"), scale, zero
+
+    def parts(self, stem: str, form: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """The tensors that make up one parameter, and their shapes."""
+        if form == "weight":
+            return {_plain(stem): shape}
+        rows, columns = shape
+        if form == "int8":
+            return {f"{stem}.int8": shape, f"{stem}.scale": (rows,)}
+        if form == "int4":
+            groups = self.shape(f"{stem}.scale")[0] if f"{stem}.scale" in self.files else 1
+            affine = (groups, rows)
+            return {
+                f"{stem}.int4": (rows // BLOCK, columns, BLOCK // 2),
+                f"{stem}.scale": affine,
+                f"{stem}.zero": affine,
+                f"{stem}.unit": (2, rows),
+            }
+        return {
+            f"{stem}.q4": (rows, columns // 2),
+            f"{stem}.scale": (rows, columns // GROUP),
+            f"{stem}.minimum": (rows, columns // GROUP),
+        }
 
 
-def _shapes(stem: str, form: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """The tensors that make up one parameter, and their shapes."""
-    if form == "weight":
-        return {f"{stem}.weight": shape}
-    rows, columns = shape
-    if form == "int8":
-        return {f"{stem}.int8": shape, f"{stem}.scale": (rows,)}
-    groups = (rows, columns // GROUP)
-    return {
-        f"{stem}.q4": (rows, columns // 2),
-        f"{stem}.scale": groups,
-        f"{stem}.minimum": groups,
-    }
+def _plain(stem: str) -> str:
+    """The name of a tensor that is stored as it is."""
+    return stem if stem.endswith(".bias") else f"{stem}.weight"
+
+
+def _keep_packed(layer: nn.Module, prefix: str, stored: _Stored) -> None:
+    """Put an `Int4Linear` in the place of each linear that is stored in 4 bits."""
+    for name, child in list(layer.named_modules()):
+        stem = prefix + name
+        if isinstance(child, nn.Linear) and stored.form(stem) == "int4":
+            bias = None if child.bias is None else stored.read(f"{stem}.bias").to(torch.bfloat16)
+            layer.set_submodule(name, Int4Linear(*stored.int4(stem), bias))
 
 
 def _fill(
     module: nn.Module, prefix: str, stored: _Stored, device: torch.device, dtype: torch.dtype
 ) -> None:
-    """Give a module on `meta` its weights."""
-    state = {
-        name: stored.matrix((prefix + name).removesuffix(".weight")).to(device, dtype)
-        for name, _ in module.named_parameters()
-    }
-    module.load_state_dict(state, strict=True, assign=True)
+    """Give the parameters of a module, which are on `meta`, their numbers."""
+    for name, _ in list(module.named_parameters()):
+        tensor = stored.matrix((prefix + name).removesuffix(".weight")).to(device, dtype)
+        owner, _, last = name.rpartition(".")
+        setattr(
+            module.get_submodule(owner), last, nn.Parameter(tensor, requires_grad=False)
+        )
