@@ -1,8 +1,9 @@
 """Text to token ids and back: the only file that knows the `tokenizers` library.
 
-For two kinds of BPE vocabulary: byte-level, as GPT-2's, and with byte fallback, as Gemma's, which
-writes `▁` for a space and `<0x0A>` for a byte without a token. It knows no model, no budget and no prompt. Special tokens are ids
-that only the engine puts into a sequence: no text is ever read as one, and none is written as text.
+For two kinds of BPE vocabulary: byte-level, cut into words as GPT-2 or as Qwen2 does, and with byte
+fallback, as Gemma's, which writes `▁` for a space and `<0x0A>` for a byte without a token. It knows
+no model, no budget and no prompt. Special tokens are ids that only the engine puts into a sequence:
+no text is ever read as one, and none is written as text.
 """
 
 from __future__ import annotations
@@ -18,12 +19,19 @@ import tokenizers
 
 from engine.request import EngineError
 
-SAFE_CUT = re.compile(r"(?<=\S)(?=\r?\n)")
-"""Between a character that is no white space and a line break. The pre-tokenizers of byte-level BPE
-never match across such a place, nor look beyond it, so that text may be cut there and encoded in
+BEFORE_BREAK = re.compile(r"(?<=\S)(?=\r?\n)")
+"""Between a character that is no white space and a line break. Words as GPT-2 cuts them never span
+such a place, nor do they depend on what is beyond it, so that text may be cut there and encoded in
 pieces with the same result. With byte fallback nothing is cut before BPE, but no token spans it."""
-CUT_PROBE = "f(x);\n\n  };\r\n\tb = 1\n"
-"""Newer vocabularies hold `;` and the line break in one token; those cannot be cut here."""
+AFTER_BREAK = re.compile(r"(?<=[\r\n])(?=[^\S\r\n]*\S)")
+"""The start of each line that is not blank. The same holds there for words as Qwen2 (and Llama 3)
+cuts them: one may take a line break and the blank lines behind it (`);\\n\\n`), yet it always ends
+with the last of these breaks, for indentation belongs to the line that it indents."""
+SAFE_CUT = BEFORE_BREAK
+CUT_PROBES = (
+    "f(x);\n\n  };\r\n\tb = 1\n",
+    "a\n b \n\n\n\t\tc'll\n \n  \n    d.\r\n\r\n'e\r f,\x0b\n\x0c\n\xa0g\u2028\n\x85\n-h\n  ",
+)
 BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 CACHED_CHUNKS = 16384
 CACHED_PREFIXES = 64
@@ -47,26 +55,45 @@ class Tokenizer:
         self._cached = lru_cache(CACHED_CHUNKS)(self._encode)
         self._with_prefix = lru_cache(CACHED_PREFIXES)(self._find_prefix)
         self._byte_level = isinstance(self._backend.decoder, tokenizers.decoders.ByteLevel)
-        if not self._fits():
+        if self._byte_level:
+            # Every text has bytes as it stands; Qwen2's own would compose letters and accents.
+            self._backend.normalizer = None
+        cut = self._find_cut()
+        if cut is None:
             raise EngineError(
-                f"The tokenizer {path} is neither byte-level BPE with GPT-2's way of cutting text nor "
-                "BPE with byte fallback as Gemma's. Use a model whose tokenizer is."
+                f"The tokenizer {path} is neither byte-level BPE that cuts text as GPT-2 or Qwen2 "
+                "nor BPE with byte fallback as Gemma's. Use a model whose tokenizer is."
             )
+        self._cut = cut
 
-    def _fits(self) -> bool:
-        """Whether ids are made and read back the way this class assumes."""
+    def _find_cut(self) -> re.Pattern[str] | None:
+        """Where text may be cut and encoded in pieces; None for an unknown kind of vocabulary."""
         if not self._byte_level:
             model = self._backend.model
             if not (isinstance(model, tokenizers.models.BPE) and model.byte_fallback):
-                return False
+                return None
             if any(
-                b"\n" in text and SAFE_CUT.search(text.decode("utf-8", "replace"))
+                b"\n" in text and BEFORE_BREAK.search(text.decode("utf-8", "replace"))
                 for text in self._bytes
             ):
-                return False
-            if self.decode_bytes(self._encode(CUT_PROBE)) != CUT_PROBE.encode():
-                return False
-        return self._encode(CUT_PROBE) == tuple(self.encode(CUT_PROBE))
+                return None
+        if any(self.decode_bytes(self._encode(text)) != text.encode() for text in CUT_PROBES):
+            return None
+        return next((cut for cut in (BEFORE_BREAK, AFTER_BREAK) if self._is_exact(cut)), None)
+
+    def _is_exact(self, cut: re.Pattern[str]) -> bool:
+        """Whether the probes, cut so, consist of the same words as in one piece."""
+        return all(
+            self._words(text) == [word for part in cut.split(text) for word in self._words(part)]
+            for text in CUT_PROBES
+        )
+
+    def _words(self, text: str) -> list[object]:
+        """The pieces of which BPE makes tokens one by one; the tokens, where it takes all at once."""
+        words = self._backend.pre_tokenizer
+        if not self._byte_level or words is None:
+            return list(self._encode(text))
+        return [word for word, _ in words.pre_tokenize_str(text)]
 
     @property
     def vocab_size(self) -> int:
@@ -82,19 +109,33 @@ class Tokenizer:
     def chunks(self, text: str) -> list[str]:
         """Cut `text` (about one chunk a line) so that its ids are its chunks' ids, joined.
 
-        A chunk begins with the line break that ends the line before.
+        A chunk begins with the line break that ends the line before, or, where the vocabulary has
+        line breaks in the tokens of what stands before them, ends with its own.
         """
         if "\r" in text or not text:
-            return SAFE_CUT.split(text) if text else []
+            return self._cut.split(text) if text else []
         # The same for text without carriage returns, in a third of the time.
         first, *lines = text.split("\n")
         chunks = [first]
+        if self._cut is AFTER_BREAK:
+            for line in lines:
+                chunks[-1] += "\n"
+                if line and not line.isspace():
+                    chunks.append(line)
+                else:
+                    chunks[-1] += line
+            return chunks
         for line in lines:
             if chunks[-1] and not chunks[-1][-1].isspace():
                 chunks.append("\n" + line)
             else:
                 chunks[-1] += "\n" + line
         return chunks
+
+    def find_cut(self, text: str, start: int) -> int | None:
+        """The first place from `start` on where a chunk of `text` ends and another begins."""
+        found = self._cut.search(text, start)
+        return found.start() if found else None
 
     def encode_chunk(self, chunk: str) -> tuple[int, ...]:
         """The ids of one of `chunks`; those seen lately are not computed again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from engine.models.catalog import BUNDLED
+from engine.models.vocabulary import Vocabulary
 from engine.request import EngineError
-from engine.tokenizer import LONGEST_CACHED, SAFE_CUT, Tokenizer
+from engine.tokenizer import AFTER_BREAK, BEFORE_BREAK, LONGEST_CACHED, Tokenizer
 
 TOKENIZER = Tokenizer(BUNDLED / "tokenizer.json")
 REFERENCE = Backend.from_file(str(BUNDLED / "tokenizer.json"))
@@ -23,8 +25,36 @@ WRITABLE = {
 }
 """Bytes with a token."""
 
-BREAKS = st.sampled_from(["\n", "\r\n", "\r", "\x0c", "\u2028", "\x85", " ", "    ", "\t", "\xa0"])
-WORDS = st.sampled_from(["def f(x):", "};", "a1", "12", "'s", "<|im_end|>", "_", "é", "日本", "😀"])
+BREAKS = st.sampled_from(
+    [
+        "\n",
+        "\r\n",
+        "\r",
+        "\n\n",
+        " ",
+        "    ",
+        "\t",
+        "\xa0",
+        *"\x0b\x0c\x1c\x1f\x85\u1680\u180e\u2003\u200b\u2028\u2029\u3000\ufeff",
+    ]
+)
+WORDS = st.sampled_from(
+    [
+        "def f(x):",
+        "};",
+        "a1",
+        "12",
+        "'s",
+        "'LL",
+        "<|im_end|>",
+        "_",
+        "é",
+        "e\u0301",
+        "日本",
+        "😀",
+        "):\n",
+    ]
+)
 CODE = st.lists(BREAKS | WORDS | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join)
 
 
@@ -38,7 +68,7 @@ def whole(text: str) -> list[int]:
 def test_in_chunks_as_in_one_piece(text: str) -> None:
     chunks = TOKENIZER.chunks(text)
     assert "".join(chunks) == text
-    assert chunks == (SAFE_CUT.split(text) if text else [])
+    assert chunks == (BEFORE_BREAK.split(text) if text else [])
     assert TOKENIZER.encode(text) == whole(text)
     assert [i for chunk in chunks for i in TOKENIZER.encode_chunk(chunk)] == whole(text)
 
@@ -51,6 +81,75 @@ def test_nothing_is_lost_on_the_way_there_and_back(text: str) -> None:
     assert TOKENIZER.decode(ids) == text
     assert TOKENIZER.decode_bytes(ids) == text.encode()
     assert b"".join(TOKENIZER.token_bytes(id_) for id_ in ids) == text.encode()
+
+
+def qwen_like() -> Vocabulary:
+    """Bytes, and every merge that could tell a wrong cut: line breaks joined to what is around."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    breaks = [("Ċ", "Ċ"), ("č", "Ċ"), ("Ġ", "Ġ"), ("Ċ", "Ġ"), ("Ġ", "Ċ"), ("Ċ", "č"), ("č", "č")]
+    joins = [(";", "Ċ"), (")", ":"), ("):", "Ċ"), ("}", ";"), ("};", "Ċ"), (")", "ĊĊ"), ("Ċ", "ĉ")]
+    words = [
+        ("d", "e"),
+        ("de", "f"),
+        ("Ġ", "f"),
+        ("Ġ", "def"),
+        ("Ċ", "def"),
+        ("ċ", "Ċ"),
+        ("Â", "ł"),
+    ]
+    merges = (*breaks, *joins, *words)
+    tokens = (*letters, *(left + right for left, right in merges), "<|im_end|>")
+    return Vocabulary(tokens, merges, ("<|im_end|>",))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _qwen_like(tmp_path_factory: pytest.TempPathFactory) -> None:
+    global QWEN_LIKE
+    path = tmp_path_factory.mktemp("qwen-like") / "tokenizer.json"
+    qwen_like().backend().save(str(path))
+    QWEN_LIKE = Tokenizer(path)
+
+
+QWEN_LIKE: Tokenizer
+
+
+@settings(max_examples=1000, deadline=None)
+@given(CODE)
+def test_line_breaks_in_tokens_and_still_in_chunks_as_in_one_piece(text: str) -> None:
+    chunks = QWEN_LIKE.chunks(text)
+    assert "".join(chunks) == text
+    assert chunks == (AFTER_BREAK.split(text) if text else [])
+    assert QWEN_LIKE.encode(text) == list(QWEN_LIKE._encode(text))
+    assert QWEN_LIKE.decode(QWEN_LIKE.encode(text)) == text
+    words = [word for chunk in chunks for word in QWEN_LIKE._words(chunk)]
+    assert words == QWEN_LIKE._words(text)  # so it holds for whatever merges there are
+
+
+@settings(max_examples=300, deadline=None)
+@given(CODE, st.integers(0, 200))
+def test_the_next_place_to_cut(text: str, start: int) -> None:
+    for tokenizer in (TOKENIZER, QWEN_LIKE):
+        ends = list(accumulate(map(len, tokenizer.chunks(text))))[:-1]
+        assert tokenizer.find_cut(text, start) == next((e for e in ends if e >= start), None)
+
+
+def test_a_token_with_a_line_break_ends_its_chunk() -> None:
+    text = "def f(x):\n\n    y;\n"
+    assert QWEN_LIKE.chunks(text) == ["def f(x):\n\n", "    y;\n"]
+    assert b";\n" in [QWEN_LIKE.token_bytes(id_) for id_ in QWEN_LIKE.encode(text)]
+
+
+def test_accents_are_not_composed(tmp_path: Path) -> None:
+    backend = qwen_like().backend()
+    backend.normalizer = normalizers.NFC()
+    backend.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = Tokenizer(tmp_path / "tokenizer.json")
+    assert tokenizer.decode(tokenizer.encode("e\u0301 \u212b")) == "e\u0301 \u212b"
+
+
+def test_every_character_there_is() -> None:
+    text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
+    assert QWEN_LIKE.decode(QWEN_LIKE.encode(text)) == text
 
 
 def test_only_bytes_that_no_code_has_are_missing_from_the_vocabulary() -> None:
