@@ -58,7 +58,7 @@ def _wanted(spec: ModelSpec, single_line: bool) -> int:
     if spec.delete_id is not None:
         return 16 if single_line else 40  # the least; rounding adds more
     if spec.reads_on:
-        return 16 if single_line else 32  # a block; more blocks follow
+        return 32 if single_line else 64  # a block; more blocks follow
     return 32 if single_line else LENGTHS[-1]
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from engine.models.base import ModelSpec
 from engine.request import InfillRequest
-from engine.tokenizer import SAFE_CUT, Tokenizer
+from engine.tokenizer import Tokenizer
 
 CHARS_PER_TOKEN = 6
 """More than code has on average (about 3), so that a window of this many holds enough tokens."""
@@ -169,8 +169,8 @@ def prefix_pieces(prefix: str, tokenizer: Tokenizer, room: int) -> list[Piece]:
     only the end.
     """
     start = max(0, len(prefix) - room * CHARS_PER_TOKEN) // BLOCK * BLOCK
-    settled = SAFE_CUT.search(prefix, max(start, (len(prefix) - BLOCK) // BLOCK * BLOCK))
-    split = settled.start() if settled else start
+    settled = tokenizer.find_cut(prefix, max(start, (len(prefix) - BLOCK) // BLOCK * BLOCK))
+    split = start if settled is None else settled
     line = prefix.count("\n", 0, start)
     pieces = list(_remembered_pieces(prefix[start:split], tokenizer, line))
     pieces += _pieces(prefix[split:], tokenizer, pieces[-1].line if pieces else line)

@@ -35,6 +35,8 @@ CUT_PROBES = (
 BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 CACHED_CHUNKS = 16384
 CACHED_PREFIXES = 64
+LONGEST_STUMP = 256
+"""Characters looked at from the end of a text to find its last word."""
 LONGEST_CACHED = 1000
 """Characters. Longer chunks (generated code, data) are rare, and would make the cache heavy."""
 
@@ -165,6 +167,37 @@ class Tokenizer:
                 break
             found.append(id_)
         return sorted(found)
+
+    def stump(self, text: str) -> str:
+        """The end of `text` that is best written again, in one token with what comes next; "" where
+        the tokens of `text` stay as they are whatever comes.
+
+        Inside a word it is as many of the word's tokens as another token begins with: after `retur`
+        it is not `ur` but `retur`. Of white space it is the last character only, for that goes with
+        the next word and the rest of an indentation does not. After a line break it is nothing,
+        unless the vocabulary joins line breaks to the indentation behind them.
+        """
+        if not text or (self._cut is AFTER_BREAK and text[-1] in "\r\n"):
+            return ""
+        word = text[-1] if text[-1].isspace() else self._last_word(text[-LONGEST_STUMP:])
+        rest = word.encode()
+        for id_ in self._encode(word):
+            starts_a_character = rest[0] & 0xC0 != 0x80
+            if starts_a_character and any(
+                self._bytes[longer] != rest for longer in self.ids_with_prefix(rest)
+            ):
+                return rest.decode()
+            rest = rest[len(self._bytes[id_]) :]
+        return ""
+
+    def _last_word(self, text: str) -> str:
+        """The last piece that BPE makes tokens of by itself; the last token, where it takes all."""
+        line = self.chunks(text)[-1]
+        words = self._backend.pre_tokenizer
+        if self._byte_level and words is not None:
+            return line[words.pre_tokenize_str(line)[-1][1][0] :]
+        last = self._bytes[self._encode(line)[-1]].decode("utf-8", "replace")
+        return last if line.endswith(last) else ""
 
     @cached_property
     def newline_ids(self) -> tuple[int, ...]:

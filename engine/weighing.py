@@ -60,10 +60,12 @@ class Weigher:
             return
         began = time.perf_counter()
         texts = [self._shown(run, variant) for variant in run.variants]
-        whole = {text: self._continuation(run, text) for text in texts if text}
+        continuation = self._continuation if self._model.spec.fim is None else self._ended
+        whole = {text: continuation(run, text) for text in texts if text}
         run.kv.truncate(len(run.prompt.ids))
         weights: dict[str | None, float] = {None: -math.inf, "": -math.inf}
-        nats = log_probabilities(self._model, run.kv, run.prompt.left, list(whole.values()))
+        ends = self._ends(run)
+        nats = log_probabilities(self._model, run.kv, run.prompt.left, list(whole.values()), ends)
         for known, weight in zip(whole, nats, strict=True):
             if run.interrupted():
                 raise Cancelled("the request was cancelled")
@@ -90,10 +92,24 @@ class Weigher:
             run.shown[text] = run.request.shown(text)
         return run.shown[text]
 
+    def _written(self, run: Run, text: str) -> str:
+        """A fill as it follows the prompt."""
+        return run.prompt.heal.decode("utf-8", "ignore") + text.removeprefix(run.request.begins)
+
+    def _ended(self, run: Run, text: str) -> list[int]:
+        """The ids of a fill and of its end, for a model whose prompt holds what follows."""
+        return [*self._tokenizer.encode(self._written(run, text)), self._model.spec.eos_ids[0]]
+
+    def _ends(self, run: Run) -> list[int]:
+        """What may stand for `_ended`'s end: where the line ends with the gap, a line break, too."""
+        if self._model.spec.fim is None:
+            return []
+        breaks = self._tokenizer.newline_ids if run.request.suffix.startswith("\n") else ()
+        return [*self._model.spec.eos_ids, *breaks]
+
     def _continuation(self, run: Run, text: str) -> list[int]:
         """The ids of a fill and of the text after it, as they follow the prompt."""
-        healed = run.prompt.heal.decode("utf-8", "ignore")
-        written = healed + text.removeprefix(run.request.begins)
+        written = self._written(run, text)
         after = run.request.suffix[: FOLLOWING * CHARS_PER_TOKEN]
         ids = self._tokenizer.encode(written + after)
         own = len(self._tokenizer.encode(written))
@@ -102,24 +118,28 @@ class Weigher:
 
 
 def log_probabilities(
-    model: DenoisingModel, kv: KV, left: Sequence[int], continuations: Sequence[Sequence[int]]
-) -> Iterator[float]:
+    model: DenoisingModel, kv: KV, left: Sequence[int], continuations: Sequence[Sequence[int]],
+    ends: Sequence[int] = (),
+) -> Iterator[float]:  # fmt: skip
     """For each of `continuations`, each at least one id, nats of it behind the prompt in `kv` and
-    `left`: the log of its probability, read causally. One forward for as many as fit together."""
+    `left`: the log of its probability, read causally. One forward for as many as fit together.
+
+    ends: ids of which any may stand where the first of them does."""
     batch: list[Sequence[int]] = []
     for ids in continuations:
         width = max(map(len, [*batch, ids]))
         if batch and (len(batch) + 1) * width > ROWS_AT_ONCE:
-            yield from _together(model, kv, left, batch)
+            yield from _together(model, kv, left, batch, ends)
             batch = []
         batch.append(ids)
     if batch:
-        yield from _together(model, kv, left, batch)
+        yield from _together(model, kv, left, batch, ends)
 
 
 def _together(
-    model: DenoisingModel, kv: KV, left: Sequence[int], continuations: Sequence[Sequence[int]]
-) -> list[float]:
+    model: DenoisingModel, kv: KV, left: Sequence[int], continuations: Sequence[Sequence[int]],
+    ends: Sequence[int],
+) -> list[float]:  # fmt: skip
     width = max(map(len, continuations))
     padded = [[*ids, *[ids[-1]] * (width - len(ids))] for ids in continuations]
     ids = torch.tensor([[*left, *line] for line in padded], device=model.device)
@@ -127,7 +147,11 @@ def _together(
     asked = places[:, len(left) :]
     logits = model.denoise(ids, kv, asked, None, places)  # each place sees those before it
     wanted = ids[:, len(left) :, None]
-    nats = logits.gather(2, wanted).squeeze(2) - logits.logsumexp(-1)
+    said = logits.gather(2, wanted).squeeze(2)
+    if ends:
+        any_end = logits[..., list(ends)].logsumexp(-1)
+        said = torch.where(wanted.squeeze(2) == ends[0], any_end, said)
+    nats = said - logits.logsumexp(-1)
     lengths = torch.tensor([[len(each)] for each in continuations], device=model.device)
     within = asked - len(left) < lengths
     sums: list[float] = nats.where(within, 0.0).sum(1).tolist()

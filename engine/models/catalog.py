@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-BUNDLED = Path(__file__).parent / "bundled"
+BUNDLED = Path(__file__).parent / "qwen2.5-coder-0.5b"
 """The folder of the model that comes with the package."""
 
 

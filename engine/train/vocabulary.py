@@ -86,8 +86,7 @@ def read_vocabulary(reader: Any) -> Vocabulary:
 def usefulness(sources: Iterable[Counts]) -> npt.NDArray[np.float64]:
     """How much a token is used, over all sources [tokens]. By the square root of its count in each:
     a name that one package writes a thousand times is worth less than a word that many write."""
-    total: npt.NDArray[np.float64] = np.sum([np.sqrt(counts) for counts in sources], axis=0)
-    return total
+    return sum((np.sqrt(counts) for counts in sources), np.zeros(1))
 
 
 def shards(corpus: Path, split: str, key: str) -> Iterator[tuple[str, str]]:

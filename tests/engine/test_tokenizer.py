@@ -152,6 +152,40 @@ def test_every_character_there_is() -> None:
     assert QWEN_LIKE.decode(QWEN_LIKE.encode(text)) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "stump"),
+    [
+        ("", ""),
+        ("x=de", "de"),  # `def` begins so
+        ("x d", " d"),  # two tokens, and yet ` def` is one
+        ("xd", "d"),  # no token begins with `xd`
+        ("x;", ";"),  # `;` and the line break are one token
+        ("x;\n", ""),
+        ("x;\r\n\r\n", ""),
+        ("    ", " "),
+        ("x = 12", ""),
+        ("\xa0", ""),
+    ],
+)
+def test_what_is_written_again(text: str, stump: str) -> None:
+    assert QWEN_LIKE.stump(text) == stump
+
+
+def test_a_line_break_is_written_again_where_tokens_join_it_to_indentation() -> None:
+    assert TOKENIZER.stump("x:\n") == "\n"
+
+
+@settings(max_examples=300, deadline=None)
+@given(CODE)
+def test_what_is_written_again_ends_the_text_and_a_longer_token_begins_so(text: str) -> None:
+    for tokenizer in (TOKENIZER, QWEN_LIKE, GEMMA_LIKE):
+        stump = tokenizer.stump(text)
+        assert text.endswith(stump)
+        if stump:
+            longer = tokenizer.ids_with_prefix(stump.encode())
+            assert any(tokenizer.token_bytes(id_) != stump.encode() for id_ in longer)
+
+
 def test_only_bytes_that_no_code_has_are_missing_from_the_vocabulary() -> None:
     """Six control characters, and first bytes of UTF-8 that no assigned character has."""
     missing = set(range(256)) - WRITABLE
