@@ -37,6 +37,8 @@ Forward = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(canvas [B, C], rows [B, R], signal or None) → logits [B, R, V]."""
 Guess = Callable[[Sequence[int], int], Sequence[int]]
 """(ids of a canvas up to a slot, how many at most) → ids that may stand there and behind."""
+Heal = Callable[[Sequence[int]], Tensor | None]
+"""ids of the first gap so far → the only ids that may follow, on the canvas's device; None: any."""
 Predict = Callable[[Tensor, Tensor, Tensor | None, Asked], tuple[Prediction, Tensor]]
 """(canvas, rows, signal or None, how to sample) → what is said of the rows, and the next signal."""
 
@@ -95,6 +97,7 @@ def denoise(
     one_line: OneLine | None = None,
     max_steps: int,
     guess: Guess | None = None,
+    heal: Heal | None = None,
     predict: Predict | None = None,
 ) -> Iterator[Step]:
     """Refine the canvas; one Step for each forward.
@@ -108,6 +111,7 @@ def denoise(
         needed, and must ban the mask id: a mask is not an answer.
     one_line: on the canvas's device; None: line breaks are as good as any other id.
     guess: for one variant of a left-to-right model: saves forwards and changes no answer.
+    heal: for a left-to-right model: what the first gap has to begin with, over as many slots as it takes.
     predict: where the model has it, used in the place of `forward` under uniform noise.
     max_steps: most forwards. A left-to-right model makes at most as many as it has slots instead.
     Ends when every row is done or the forwards are used up, whichever comes first.
@@ -128,7 +132,7 @@ def denoise(
         if bans is None or bans[sampling.mask_id] > -torch.inf:
             raise ValueError(f"the bans must ban the mask id, {sampling.mask_id}")
         if one_by_one:
-            return _in_order(logits_at, canvas, slots, sampling, one_line, generator, guess)
+            return _in_order(logits_at, canvas, slots, sampling, one_line, generator, guess, heal)
         return _absorbing(logits_at, canvas, slots, sampling, generator, max_steps)
     lines, banned = ban_lines(slots, sampling.vocab_size, bans, constraints, banned_lines)
     said = predict or _by_logits(logits_at)
@@ -155,15 +159,24 @@ def _in_order(
     one_line: OneLine | None,
     generator: torch.Generator,
     guess: Guess | None,
+    heal: Heal | None,
 ) -> Iterator[Step]:
     state, temperatures = _masked(canvas, slots, sampling)
+    start = int(slots[0, 0])
     for index in range(slots.shape[1]):
         rows = _leftmost_masked(state.settled, slots)
         ids = state.ids
-        if guess is not None and (guessed := _guessed(guess, state, int(rows), canvas)):
-            rows = rows + torch.arange(len(guessed) + 1, device=rows.device)
-            ids = ids.scatter(1, rows[:, :-1], ids.new_tensor([guessed]))
-        logits = logits_at(ids, rows, None)
+        only: list[Tensor | None] = []
+        if heal is not None:
+            only = [heal(line[start:at].tolist()) for line, at in zip(ids, rows[:, 0], strict=True)]
+            if all(each is None for each in only):
+                heal, only = None, []
+        if guess is not None and not only:
+            guessed = _guessed(guess, state, int(rows), canvas)
+            if guessed:
+                rows = rows + torch.arange(len(guessed) + 1, device=rows.device)
+                ids = ids.scatter(1, rows[:, :-1], ids.new_tensor([guessed]))
+        logits = sampler.allow_only(logits_at(ids, rows, None), only)
         shown = ids.gather(1, rows)
         state = accept_in_order(state, logits, rows, shown, temperatures, generator)
         if sampling.end_ids:

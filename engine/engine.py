@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from engine.canvas import Canvas, build, side_by_side, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
-from engine.denoise import Guess, Predict, denoise
+from engine.denoise import Guess, Heal, Predict, denoise
 from engine.fim_prompt import FimPieces
 from engine.guessing import guesses
 from engine.length import best_length, candidate_lengths, length_score, slots
@@ -293,11 +293,15 @@ class Engine:
         """Denoise one canvas; `variants` are its rows."""
         run.canvas_tokens = canvas.size
         shown = canvas.to(torch.device("cpu"))  # as steps are
+        wanted = run.prompt.heal if heal else b""
         constraints = []
-        if heal and run.prompt.heal:
-            allowed = self._tokenizer.ids_with_prefix(run.prompt.heal)
-            ids = torch.tensor(allowed, device=self._model.device)
-            constraints = [Constraint(int(shown.slots[0]), ids)]
+        if (
+            wanted
+            and self._spec.order == "any"
+            and (ids := self._tokenizer.ids_with_prefix(wanted))
+        ):
+            allowed = torch.tensor(ids, device=self._model.device)
+            constraints = [Constraint(int(shown.slots[0]), allowed)]
         for step in denoise(
             lambda ids, rows, signal: self._forward(
                 run, turns(ids, canvas, self._spec), ids, rows, signal
@@ -311,6 +315,7 @@ class Engine:
             one_line=self._one_line(run.request, canvas),
             max_steps=self._max_steps,
             guess=self._guess_for(run, variants),
+            heal=self._heal_for(wanted),
             predict=self._predict_for(run),
         ):
             run.steps += 1
@@ -348,6 +353,20 @@ class Engine:
         if len(variants) > 1 or self._spec.order != "left_to_right":
             return None
         return guesses(run.request, run.read(variants[0]), self._tokenizer, self._spec)
+
+    def _heal_for(self, wanted: bytes) -> Heal | None:
+        """What the first gap has to begin with, for a model that writes token after token."""
+        if not wanted or self._spec.order == "any":
+            return None
+
+        def only(ids: Sequence[int]) -> Tensor | None:
+            written = self._tokenizer.decode_bytes(ids)
+            rest = wanted[len(written) :]
+            if not rest:
+                return None
+            return torch.tensor(self._tokenizer.ways_on(rest), device=self._model.device)
+
+        return only
 
     def _predict_for(self, run: Run) -> Predict | None:
         """The step of a model that samples too; None: it only gives logits."""

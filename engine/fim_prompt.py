@@ -60,11 +60,10 @@ class FimPieces:
         suffix = self._suffix_ids(room)
         prefix, chars = fit_end(self._prefix, max(0, room - len(suffix)))
         marks = self._fim
-        settled = [*head, marks.prefix, *prefix, marks.suffix, *suffix, marks.middle]
-        ids = [*settled, *line]
-        return Prompt(
-            ids[:-1], ids[-1:], self._heal, dropped + self._chars - chars, min(len(settled), len(ids) - 1)
-        )
+        settled = [*head, marks.prefix, *prefix, marks.suffix, *suffix]
+        ids = [*settled, marks.middle, *line]
+        dropped += self._chars - chars
+        return Prompt(ids[:-1], ids[-1:], self._heal, dropped, len(settled))
 
     def _head(self, room: int) -> tuple[list[int], int]:
         """The other files' part, and the characters left out of it."""

@@ -68,7 +68,7 @@ class PromptPieces:
         kept, self._heal = (
             (request.prefix + request.begins, b"")
             if request.begins
-            else heal(request.prefix, tokenizer)
+            else heal(request.prefix, tokenizer, one_token=spec.order == "any")
         )
         self._prefix_chars = len(kept)
         self._prefix = prefix_pieces(kept, tokenizer, room)
@@ -130,26 +130,14 @@ def path_ids(path: str, language: str, tokenizer: Tokenizer, spec: ModelSpec) ->
     return [spec.path_id, *tokenizer.encode(named)[:PATH_TOKENS]]
 
 
-def heal(prefix: str, tokenizer: Tokenizer) -> tuple[str, bytes]:
-    """Split the prefix before its last token, which the fill then has to begin with.
+def heal(prefix: str, tokenizer: Tokenizer, one_token: bool = False) -> tuple[str, bytes]:
+    """Split the prefix before the end that the fill then has to begin with (`Tokenizer.stump`).
 
     A cursor inside a word (`pri‸`) or behind an indentation cuts a token in two, and the model has
-    never seen what follows such a stump. Taking the last token back and allowing only tokens that
-    begin with its text lets the model choose `print`, and costs nothing where the cut was clean.
-    Of a run of white space only the last character is taken: the rest is how indentation before a
-    word is tokenized anyway. A line break is taken too, for it is one token with the indentation
-    after it: left standing, it says that the next line has none.
+    never seen what follows such a stump. Taking it back and allowing only tokens that go on with its
+    text lets the model choose `print`, and costs nothing where the cut was clean.
     """
-    if not prefix:
-        return prefix, b""
-    if prefix[-1].isspace():
-        end = prefix[-1]
-    else:
-        last = tokenizer.encode(tokenizer.chunks(prefix[-256:])[-1])[-1]
-        text = tokenizer.token_bytes(last).decode("utf-8", errors="replace")
-        end = text if prefix.endswith(text) else ""
-    if not tokenizer.ids_with_prefix(end.encode()):
-        return prefix, b""  # e.g. a character that takes several tokens
+    end = tokenizer.stump(prefix, one_token)
     return prefix[: len(prefix) - len(end)], end.encode()
 
 

@@ -194,7 +194,8 @@ class PromptCache:
 
 def _plan(entry: Entry, ids: list[int], settled: int) -> Plan:
     shared = common_start(entry.ids, ids)
-    if not settled or not entry.settled or shared >= min(settled, entry.settled):
+    whole = 0 < entry.settled <= len(entry.ids)
+    if not settled or not whole or shared >= min(settled, entry.settled):
         return Plan(entry, shared)
     own, wanted = entry.ids[shared : entry.settled], ids[shared:settled]
     moved = common_start(own[::-1], wanted[::-1])

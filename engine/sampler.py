@@ -125,6 +125,15 @@ def constrain(
     return allowed
 
 
+def allow_only(logits: Tensor, only: Sequence[Tensor | None]) -> Tensor:
+    """Logits [B, 1, V] with all but some ids [n] impossible, for each variant; None: none is."""
+    for variant, ids in enumerate(only):
+        if ids is not None:
+            line = logits[variant]
+            logits[variant] = torch.full_like(line, -torch.inf).index_copy(1, ids, line[:, ids])
+    return logits
+
+
 def ban_lines(
     rows: Tensor,
     vocabulary: int,

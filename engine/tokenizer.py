@@ -27,7 +27,6 @@ AFTER_BREAK = re.compile(r"(?<=[\r\n])(?=[^\S\r\n]*\S)")
 """The start of each line that is not blank. The same holds there for words as Qwen2 (and Llama 3)
 cuts them: one may take a line break and the blank lines behind it (`);\\n\\n`), yet it always ends
 with the last of these breaks, for indentation belongs to the line that it indents."""
-SAFE_CUT = BEFORE_BREAK
 CUT_PROBES = (
     "f(x);\n\n  };\r\n\tb = 1\n",
     "a\n b \n\n\n\t\tc'll\n \n  \n    d.\r\n\r\n'e\r f,\x0b\n\x0c\n\xa0g\u2028\n\x85\n-h\n  ",
@@ -168,27 +167,37 @@ class Tokenizer:
             found.append(id_)
         return sorted(found)
 
-    def stump(self, text: str) -> str:
-        """The end of `text` that is best written again, in one token with what comes next; "" where
-        the tokens of `text` stay as they are whatever comes.
+    def stump(self, text: str, one_token: bool = False) -> str:
+        """The end of `text` that is best written again, so that its tokens come out as they would with
+        what comes next; "" where they stay as they are whatever comes.
 
-        Inside a word it is as many of the word's tokens as another token begins with: after `retur`
-        it is not `ur` but `retur`. Of white space it is the last character only, for that goes with
-        the next word and the rest of an indentation does not. After a line break it is nothing,
-        unless the vocabulary joins line breaks to the indentation behind them.
+        Inside a word it is the word: `retur` is two tokens and `return` one. one_token: as much of it as
+        another token begins with, for who must write it in one. Of white space it is the last
+        character only, for that goes with the next word and the rest of an indentation does not. After a
+        line break it is nothing, unless the vocabulary joins line breaks to the indentation behind them.
         """
         if not text or (self._cut is AFTER_BREAK and text[-1] in "\r\n"):
             return ""
         word = text[-1] if text[-1].isspace() else self._last_word(text[-LONGEST_STUMP:])
         rest = word.encode()
         for id_ in self._encode(word):
-            starts_a_character = rest[0] & 0xC0 != 0x80
-            if starts_a_character and any(
-                self._bytes[longer] != rest for longer in self.ids_with_prefix(rest)
-            ):
-                return rest.decode()
+            whole = rest[0] & 0xC0 != 0x80  # no character is cut in two
+            if whole and any(self._bytes[longer] != rest for longer in self.ids_with_prefix(rest)):
+                return rest.decode() if one_token else word
             rest = rest[len(self._bytes[id_]) :]
         return ""
+
+    def ways_on(self, rest: bytes) -> list[int]:
+        """The ids with which a text can be written that begins with `rest`: those that begin with it, and
+        those that it begins with."""
+        starts = (rest[:end] for end in range(1, len(rest)))
+        shorter = [id_ for text in starts if (id_ := self._id_of_bytes(text)) is not None]
+        return sorted({*shorter, *self.ids_with_prefix(rest)})
+
+    def _id_of_bytes(self, text: bytes) -> int | None:
+        place = bisect_left(self._sorted, (text, -1))
+        found = place < len(self._sorted) and self._sorted[place][0] == text
+        return self._sorted[place][1] if found else None
 
     def _last_word(self, text: str) -> str:
         """The last piece that BPE makes tokens of by itself; the last token, where it takes all."""

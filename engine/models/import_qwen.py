@@ -1,11 +1,10 @@
 """Qwen2.5-Coder from Qwen's own GGUF file: a model's folder, as `weights.py` reads it.
 
-    python -m engine.models.import_qwen NAME FILE.gguf FOLDER [--moments TEXTS]
+    python -m engine.models.import_qwen NAME FILE.gguf FOLDER
 
 NAME is one of the catalogue's. The file is believed by its SHA-256 alone, which is Qwen's, wherever it
-came from; it is checked before anything of it is read. The vocabulary is cut to the bundled one. With
-`--moments` the matrices are rounded so that their products over those texts stay as they are
-(`int4_fit`), as was done for the bundled model; without, as for one that a user fetches, by least squares.
+came from; it is checked before anything of it is read. The vocabulary is cut to the bundled one, and what
+each matrix lost by being rounded is printed.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from engine.models.block_llama import BlockLlama, BlockLlamaConfig
 from engine.models.catalog import BUNDLED, KnownModel, known_models
 from engine.models.int4 import affine_of, dequantize
 from engine.models.int4_fit import quantize
-from engine.models.moments import read_moments
 from engine.models.quantize import quantize_rows
 from engine.models.writing import shards, write_model
 from engine.request import EngineError
@@ -74,11 +72,10 @@ def check(file: Path, model: KnownModel) -> None:
 
 
 def convert(
-    file: Path, model: KnownModel, folder: Path, progress: Progress | None = None,
-    moments: Mapping[str, Tensor] | None = None,
-) -> dict[str, float]:  # fmt: skip
+    file: Path, model: KnownModel, folder: Path, progress: Progress | None = None
+) -> dict[str, float]:
     """Write `folder` from a checked `file`. Returns the loss of each matrix: the norm of what changed over
-    that of the matrix. moments: see `int4_fit.quantize`, by the names that our matrices have."""
+    that of the matrix."""
     check(file, model)
     source = GgufTensors(file)
     tokenizer = (BUNDLED / "tokenizer.json").read_bytes()
@@ -94,7 +91,7 @@ def convert(
             if tensor.dim() == 1:
                 tensors[f"layers.{index}.{name}"] = tensor
                 continue
-            matrix = quantize(tensor, None if moments is None else moments[stem])
+            matrix = quantize(tensor)
             kept = dequantize(matrix.codes, *affine_of(matrix.scale, matrix.zero, matrix.unit))
             losses[stem] = float((kept - tensor).norm() / tensor.norm())
             tensors |= matrix.parts(stem)
@@ -102,7 +99,7 @@ def convert(
             progress((index + 1) / config.layers, f"layer {index + 1} of {config.layers}")
     licence = (BUNDLED / "LICENSE").read_bytes()
     files = shards(tensors)
-    card = model_card(model, config, sum(map(len, files)), losses, moments is not None)
+    card = model_card(model, config, sum(map(len, files)), losses)
     write_model(folder, config, files, tokenizer=tokenizer, licence=licence, card=card)
     return losses
 
@@ -170,7 +167,10 @@ class GgufTensors:
 
 def read_config(source: GgufTensors, model: KnownModel, vocabulary: list[str]) -> BlockLlamaConfig:
     """The architecture, as the file states it, and how the engine is to use it."""
-    heads, width = source.field("qwen2.attention.head_count"), source.field("qwen2.embedding_length")
+    heads, width = (
+        source.field("qwen2.attention.head_count"),
+        source.field("qwen2.embedding_length"),
+    )
     ids = {token: at for at, token in enumerate(vocabulary)}
     return BlockLlamaConfig(
         layers=source.field("qwen2.block_count"),
@@ -206,7 +206,7 @@ def _vocabulary(tokenizer: bytes) -> list[str]:
 
 
 def model_card(
-    model: KnownModel, config: BlockLlamaConfig, size: int, losses: Mapping[str, float], fitted: bool
+    model: KnownModel, config: BlockLlamaConfig, size: int, losses: Mapping[str, float]
 ) -> str:
     assert model.gguf is not None
     worst = max(losses, key=losses.__getitem__)
@@ -228,12 +228,6 @@ def model_card(
         mean=sum(losses.values()) / len(losses),
         worst=worst,
         most=losses[worst],
-        how=(
-            "rounded column by column, each column's error made good in those behind it (GPTQ), by a "
-            "sample of permissively licensed code"
-            if fitted
-            else "by least squares"
-        ),
     )
 
 
@@ -247,7 +241,7 @@ MODEL_CARD = """\
 | Taken from | `{repository}`, revision `{revision}`, file `{file}` |
 | sha256 of that file | `{sha256}` |
 | Changed | container and tensor names; q, k, v and gate, up joined; the vocabulary cut to {vocabulary:,} tokens that code uses, with every merge that leads to them and all 256 bytes; requantized |
-| Weights | {parameters:.0f} million numbers, {size:.0f} MB: matrices 4 bits in groups of 32 with a scale and a zero of 8 bits each, {how}; embedding 8 bits, norms and biases float32 |
+| Weights | {parameters:.0f} million numbers, {size:.0f} MB: matrices 4 bits in groups of 32 with a scale and a zero of 8 bits each, by least squares; embedding 8 bits, norms and biases float32 |
 | Lost by requantizing | relative norm {mean:.4f} on average, {most:.4f} at most (`{worst}`) |
 | Shape | {layers} layers, width {width}, {heads} heads sharing {kv_heads} for keys and values, feed-forward {inner}, context {context:,} of 32,768 |
 | Prompt | `<|fim_prefix|>` before `<|fim_suffix|>` after `<|fim_middle|>` and the start of the line; other files before them after `<|repo_name|>` and `<|file_sep|>` |
@@ -262,18 +256,18 @@ but the figures in the README.
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m engine.models.import_qwen", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.models.import_qwen", description=__doc__
+    )
     known = {model.name: model for model in known_models() if model.gguf is not None}
     parser.add_argument("name", choices=known)
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--moments", type=Path, help="made by engine.models.moments")
     options = parser.parse_args(arguments)
-    moments = None if options.moments is None else read_moments(options.moments)
     try:
         losses = convert(
             options.file, known[options.name], options.folder,
-            lambda share, what: print(f"{share:4.0%} {what}", flush=True), moments,
+            lambda share, what: print(f"{share:4.0%} {what}", flush=True),
         )  # fmt: skip
     except EngineError as error:
         sys.exit(str(error))

@@ -41,7 +41,8 @@ def unpack_codes(packed: Tensor) -> Tensor:
 
 def affine_of(scale: Tensor, zero: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
     """Scale and zero, bfloat16 [K / group, N], of their steps and the units [2, N]."""
-    return (scale * unit[0]).to(torch.bfloat16), (zero * unit[1]).to(torch.bfloat16)
+    scale_unit, zero_unit = unit.float()
+    return (scale * scale_unit).to(torch.bfloat16), (zero * zero_unit).to(torch.bfloat16)
 
 
 def dequantize(packed: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
@@ -60,7 +61,11 @@ def native_block() -> int | None:
         packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes.int(), 1)
     except (AttributeError, RuntimeError):
         return None
-    same = (block for block in BLOCKS if torch.equal(pack_codes(codes, block).flatten(), packed.flatten()))
+    same = (
+        block
+        for block in BLOCKS
+        if torch.equal(pack_codes(codes, block).flatten(), packed.flatten())
+    )
     return next(same, None)
 
 
@@ -127,9 +132,7 @@ class Int4Linear(nn.Module):
             codes = part.view(torch.bfloat16).sub_(128 + ZERO_CODE)
             shape = (-1, self.group, self.rows)
             numbers = out[start:end].view(shape)
-            torch.addcmul(
-                zero[groups, None], codes.view(shape), scale[groups, None], out=numbers
-            )
+            torch.addcmul(zero[groups, None], codes.view(shape), scale[groups, None], out=numbers)
         return out
 
 

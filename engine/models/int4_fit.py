@@ -1,5 +1,7 @@
-"""Numbers to 4-bit groups, in the layout of `int4.py`: least squares, and where it is known what a matrix
-is multiplied with, with each column's error made good in those behind it (GPTQ, arXiv 2210.17323).
+"""Numbers to 4-bit groups, in the layout of `int4.py`, by least squares.
+
+Correcting each column's error in those behind it (GPTQ) was tried on Qwen2.5-Coder-0.5B: products came
+out nearer, by 10 to 40 %, and the next-token loss did not.
 """
 
 from __future__ import annotations
@@ -20,8 +22,6 @@ KEPT = (1.0, 0.95, 0.9)
 REFITS = 2
 ROWS_AT_ONCE = 512
 """So that what is tried stays in a CPU's caches."""
-DAMPING = 0.01
-"""Added to the second moments' diagonal, of its mean: columns that the sample hardly used stay tame."""
 SCALE_STEPS, ZERO_STEPS = 255, 127
 
 
@@ -36,7 +36,7 @@ class Int4Matrix:
     zero: Tensor
     """int8 [K / group, N], likewise."""
     unit: Tensor
-    """float32 [2, N]: of scale and zero."""
+    """float16 [2, N]: of scale and zero."""
 
     def parts(self, stem: str) -> dict[str, Tensor]:
         """By the names that files give them."""
@@ -44,29 +44,21 @@ class Int4Matrix:
         return {f"{stem}.{name}": tensor for name, tensor in named.items()}
 
 
-def quantize(weight: Tensor, moments: Tensor | None = None) -> Int4Matrix:
-    """`weight` [N, K] in 4 bits.
-
-    moments: float32 [K, K], the sum of x x' over rows x that the matrix is multiplied with: then the
-    product's error is made small, not the numbers'. It takes minutes for large K.
-    """
-    importance = None if moments is None else moments.diagonal()
-    stored = [_fit(rows, importance) for rows in weight.float().split(ROWS_AT_ONCE)]
-    scale_steps, zero_steps, unit = (torch.cat(each) for each in zip(*stored, strict=True))
-    parts = (scale_steps.t().contiguous(), zero_steps.t().contiguous(), unit.t().contiguous())
-    scale, zero = (each.float().t() for each in affine_of(*parts))
-    if moments is None:
-        codes = _codes(weight.float().view(len(weight), -1, GROUP), scale, zero).flatten(1)
-    else:
-        codes = _codes_by_moments(weight.float(), scale, zero, moments)
-    return Int4Matrix(pack_codes(codes), *parts)
+def quantize(weight: Tensor) -> Int4Matrix:
+    """`weight` [N, K] in 4 bits."""
+    weight = weight.float()
+    stored = [_fit(rows) for rows in weight.split(ROWS_AT_ONCE)]
+    scale_steps, zero_steps, unit = (
+        torch.cat(each).t().contiguous() for each in zip(*stored, strict=True)
+    )
+    scale, zero = (each.float().t() for each in affine_of(scale_steps, zero_steps, unit))
+    codes = _codes(weight.view(len(weight), -1, GROUP), scale, zero).flatten(1)
+    return Int4Matrix(pack_codes(codes), scale_steps, zero_steps, unit)
 
 
-def _fit(rows: Tensor, importance: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _fit(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """For `rows` [n, K]: steps of scale uint8 and of zero int8 [n, K / GROUP], and units [n, 2]."""
     groups = rows.reshape(len(rows), -1, GROUP)
-    weights = torch.ones(rows.shape[1]) if importance is None else importance / importance.mean()
-    weights = weights.clamp_min(1e-6).view(1, -1, GROUP).expand_as(groups)
     low, high = groups.amin(2), groups.amax(2)
     least = torch.full_like(low, torch.inf)
     best_scale, best_zero = torch.ones_like(low), torch.zeros_like(low)
@@ -75,19 +67,18 @@ def _fit(rows: Tensor, importance: Tensor | None) -> tuple[Tensor, Tensor, Tenso
         zero = low * kept_low + ZERO_CODE * scale
         for _ in range(1 + REFITS):
             codes = _codes(groups, scale, zero) - ZERO_CODE
-            error = (codes * scale[..., None] + zero[..., None] - groups).square_()
-            total = error.mul_(weights).sum(2)
-            better = total < least
-            least = torch.where(better, total, least)
+            error = (codes * scale[..., None] + zero[..., None] - groups).square_().sum(2)
+            better = error < least
+            least = torch.where(better, error, least)
             best_scale = torch.where(better, scale, best_scale)
             best_zero = torch.where(better, zero, best_zero)
-            scale, zero = _least_squares(groups, codes, weights)
-    units = torch.stack(
-        (best_scale.amax(1) / SCALE_STEPS, best_zero.abs().amax(1).clamp_min(1e-12) / ZERO_STEPS), 1
-    )
+            scale, zero = _least_squares(groups, codes)
+    most = torch.stack((best_scale.amax(1), best_zero.abs().amax(1)), 1)
+    units = most / torch.tensor([SCALE_STEPS, ZERO_STEPS])
+    units = units.clamp_min(torch.finfo(torch.float16).tiny).half().float()
     scale_steps = (best_scale / units[:, :1]).round_().clamp_(1, SCALE_STEPS)
     zero_steps = (best_zero / units[:, 1:]).round_().clamp_(-ZERO_STEPS, ZERO_STEPS)
-    return scale_steps.to(torch.uint8), zero_steps.to(torch.int8), units
+    return scale_steps.to(torch.uint8), zero_steps.to(torch.int8), units.half()
 
 
 def _codes(groups: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
@@ -96,37 +87,10 @@ def _codes(groups: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
     return steps.round_().add_(ZERO_CODE).clamp_(0, HIGHEST)
 
 
-def _least_squares(groups: Tensor, codes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The scale and zero that restore `groups` best from `codes`, errors counted by `weights`."""
-    share = weights / weights.sum(2, keepdim=True)
-    mean, mean_code = (groups * share).sum(2), (codes * share).sum(2)
+def _least_squares(groups: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    """The scale and zero that restore `groups` best from `codes`."""
+    mean, mean_code = groups.mean(2), codes.mean(2)
     off = codes - mean_code[..., None]
-    scale = (off * groups * share).sum(2) / (off.square() * share).sum(2).clamp_min(1e-9)
+    scale = (off * groups).sum(2) / off.square().sum(2).clamp_min(1e-9)
     scale = scale.clamp_min(1e-8)
     return scale, mean - scale * mean_code
-
-
-def _codes_by_moments(weight: Tensor, scale: Tensor, zero: Tensor, moments: Tensor) -> Tensor:
-    """float [N, K] codes: column after column is rounded, and what that does to the product is made good
-    in the columns behind it."""
-    weight, columns = weight.clone(), weight.shape[1]
-    moments = moments.clone()
-    unused = moments.diagonal() == 0
-    moments.diagonal()[unused] = 1.0
-    moments.diagonal().add_(DAMPING * moments.diagonal().mean())
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments))
-    spread = torch.linalg.cholesky(inverse, upper=True)
-    codes = torch.empty_like(weight)
-    for start in range(0, columns, GROUP):
-        end = start + GROUP
-        own_scale, own_zero = scale[:, start // GROUP], zero[:, start // GROUP]
-        block = weight[:, start:end].clone()
-        errors = torch.empty_like(block)
-        for at in range(GROUP):
-            code = ((block[:, at] - own_zero) / own_scale).round_().add_(ZERO_CODE)
-            codes[:, start + at] = code.clamp_(0, HIGHEST)
-            kept = (code - ZERO_CODE) * own_scale + own_zero
-            errors[:, at] = (block[:, at] - kept) / spread[start + at, start + at]
-            block[:, at + 1 :] -= errors[:, at, None] * spread[start + at, start + at + 1 : end]
-        weight[:, end:] -= errors @ spread[start:end, end:]
-    return codes

@@ -4,7 +4,7 @@ has and no other, each of the right shape. Nothing is unpickled.
 The name's ending says how a matrix [N, K] is stored:
     `.weight`, `.bias`             as it is, any float type
     `.int4`, `.scale`, `.zero`, `.unit`   4-bit groups, as `int4.py` says: uint8 [N/64, K, 32]; uint8 and
-                                   int8 [K/G, N], float32 [2, N]
+                                   int8 [K/G, N], float16 [2, N]
     `.q4`, `.scale`, `.minimum`    4-bit groups of 32: value * scale + minimum. uint8 [N, K/2] (of a
                                    group's 16 bytes the low halves come first), float16 [N, K/32]
     `.int8`, `.scale`              one scale a row: int8 [N, K], float32 [N]
@@ -197,7 +197,9 @@ class _Stored(Shards):
 
     def int4(self, stem: str) -> tuple[Tensor, Tensor, Tensor]:
         """Packed codes, scale and zero, as `Int4Linear` takes them."""
-        scale, zero = affine_of(*(self.read(f"{stem}.{part}") for part in ("scale", "zero", "unit")))
+        scale, zero = affine_of(
+            *(self.read(f"{stem}.{part}") for part in ("scale", "zero", "unit"))
+        )
         return self.read(f"{stem}.int4"), scale, zero
 
     def parts(self, stem: str, form: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -244,6 +246,4 @@ def _fill(
     for name, _ in list(module.named_parameters()):
         tensor = stored.matrix((prefix + name).removesuffix(".weight")).to(device, dtype)
         owner, _, last = name.rpartition(".")
-        setattr(
-            module.get_submodule(owner), last, nn.Parameter(tensor, requires_grad=False)
-        )
+        setattr(module.get_submodule(owner), last, nn.Parameter(tensor, requires_grad=False))

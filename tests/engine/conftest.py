@@ -107,6 +107,16 @@ class ByteTokenizer:
     def ids_with_prefix(self, prefix: bytes) -> list[int]:
         return [prefix[0]] if len(prefix) == 1 else []
 
+    def find_cut(self, text: str, start: int) -> int | None:
+        found = re.compile(r"(?<=[^\n])(?=\n)").search(text, start)
+        return found.start() if found else None
+
+    def stump(self, text: str, one_token: bool = False) -> str:
+        return text[-1:] if text[-1:].isascii() else ""
+
+    def ways_on(self, rest: bytes) -> list[int]:
+        return [rest[0]]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.prompt_cache import PromptCache, common_start
+from engine.prompt_cache import MOST_CHANGED, PromptCache, common_start
 
 
 class ListKV:
@@ -41,6 +41,16 @@ class CountingModel:
     def encode(self, ids: torch.Tensor, kv: ListKV) -> None:
         self.encoded += len(ids)
         kv.ids += ids.tolist()
+
+    def copy(self, source: ListKV, target: ListKV, length: int) -> None:
+        assert not target.ids
+        target.ids += source.ids[:length]
+
+    def lift(self, kv: ListKV, start: int, end: int) -> list[int]:
+        return kv.ids[start:end]
+
+    def lay(self, lifted: list[int], kv: ListKV) -> None:
+        kv.ids += lifted
 
 
 ids_lists = st.lists(st.integers(0, 3), max_size=40)
@@ -103,3 +113,105 @@ def test_memory_is_bounded_but_the_newest_prompt_always_lives(limit: str) -> Non
     assert cache.nbytes <= 50
     cache.extend(list(range(500, 600)))
     assert cache.nbytes == 100
+
+
+SUFFIX = list(range(100, 140))
+
+
+def moving(prefix: list[int], tail: list[int]) -> tuple[list[int], int]:
+    """A prompt whose prefix stands before a suffix, and how much of it is settled."""
+    return [*prefix, *SUFFIX, *tail], len(prefix) + len(SUFFIX)
+
+
+def test_a_new_line_moves_what_stands_behind_it() -> None:
+    model = CountingModel()
+    cache = PromptCache(model)  # type: ignore[arg-type]
+    cache.extend(*moving([1, 2, 3], [7, 8]))
+    encoded = model.encoded
+    ids, settled = moving([1, 2, 3, 7, 8, 9], [5])
+    assert cache.missing(ids, settled) == 4
+    entry, reused = cache.extend(ids, settled)
+    assert model.encoded - encoded == 4  # the line that is new, and the end
+    assert reused == 3 + len(SUFFIX)
+    assert entry.kv.ids == entry.ids == ids
+    assert entry.exact == 6
+
+
+def test_a_line_that_goes_moves_it_back() -> None:
+    model = CountingModel()
+    cache = PromptCache(model)  # type: ignore[arg-type]
+    cache.extend(*moving([1, 2, 3, 4, 5], [7]))
+    encoded = model.encoded
+    entry, _ = cache.extend(*moving([1, 2], [7]))
+    assert model.encoded - encoded == 1
+    assert entry.kv.ids == moving([1, 2], [7])[0]
+
+
+def test_the_head_of_the_suffix_may_change_too() -> None:
+    model = CountingModel()
+    cache = PromptCache(model)  # type: ignore[arg-type]
+    cache.extend([1, 2, 50, *SUFFIX, 7], 3 + len(SUFFIX))
+    entry, reused = cache.extend([1, 2, 7, 51, *SUFFIX, 8], 4 + len(SUFFIX))
+    assert reused == 2 + len(SUFFIX)
+    assert entry.kv.ids == [1, 2, 7, 51, *SUFFIX, 8]
+
+
+def test_too_much_that_is_new_moves_nothing() -> None:
+    model = CountingModel()
+    cache = PromptCache(model)  # type: ignore[arg-type]
+    cache.extend(*moving([1, 2, 3], [7]))
+    pasted = [*range(200, 200 + MOST_CHANGED + 1)]
+    entry, reused = cache.extend(*moving([1, 2, 3, *pasted], [7]))
+    assert reused <= 3
+    assert entry.exact == len(entry.ids)
+
+
+def test_what_was_never_encoded_to_its_end_is_not_moved() -> None:
+    model = CountingModel()
+    cache = PromptCache(model)  # type: ignore[arg-type]
+    cache.extend(*moving([1, 2, 3], [7]), step=20, interrupted=lambda: True)
+    ids, settled = moving([1, 2, 3, 4], [7])
+    entry, _ = cache.extend(ids, settled)
+    assert entry.kv.ids == ids
+    assert entry.exact == len(ids)
+
+
+def test_what_was_moved_is_made_exact_while_nobody_waits() -> None:
+    model = CountingModel()
+    cache = PromptCache(model)  # type: ignore[arg-type]
+    cache.extend(*moving([1, 2, 3], [7]))
+    ids, settled = moving([1, 2, 3, 4], [7])
+    moved, _ = cache.extend(ids, settled)
+    looks = iter([True, False, False, False, False, False, False, False])
+    assert not cache.settle(ids, settled, step=16, interrupted=lambda: next(looks))
+    again, reused = cache.extend(ids, settled)  # a key in between still has what was moved
+    assert again is moved
+    assert reused == len(ids)
+    assert cache.settle(ids, settled, step=16)
+    exact, reused = cache.extend(ids, settled)
+    assert exact is not moved
+    assert exact.exact == len(ids) == reused
+    assert exact.kv.ids == ids
+    encoded = model.encoded
+    assert cache.settle(ids, settled, step=16)
+    assert model.encoded == encoded
+
+
+@given(
+    st.lists(st.tuples(ids_lists, ids_lists, ids_lists, st.booleans()), max_size=8),
+    st.integers(1, 7),
+)
+def test_moved_or_not_the_entry_holds_the_prompt(
+    prompts: list[tuple[list[int], list[int], list[int], bool]], step: int
+) -> None:
+    model = CountingModel()
+    cache = PromptCache(model)  # type: ignore[arg-type]
+    for prefix, suffix, tail, settle in prompts:
+        ids, settled = [*prefix, *SUFFIX[:20], *suffix, *tail], len(prefix) + 20 + len(suffix)
+        missing = cache.missing(ids, settled)
+        entry, reused = cache.extend(ids, settled, step=step)
+        assert entry.ids == entry.kv.ids == ids
+        assert reused == len(ids) - missing
+        assert 0 <= entry.exact <= len(ids)
+        if settle:
+            assert cache.settle(ids, settled, step=step)
