@@ -23,6 +23,7 @@ from torch import Tensor
 from engine.canvas import Canvas, build, side_by_side, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
 from engine.denoise import Guess, Heal, Predict, denoise
+from engine.ending import Endings
 from engine.fim_prompt import FimPieces
 from engine.guessing import guesses
 from engine.length import best_length, candidate_lengths, length_score, slots
@@ -70,6 +71,7 @@ class Engine:
         self._static = _static_shapes(model)
         self._budget = min(config.budget, model.spec.context_length)
         self._weigher = Weigher(model, tokenizer, self._budget)
+        self._endings = Endings(model, tokenizer)
         self._max_steps = config.max_steps or model.spec.max_steps
         self._background = config.background_prompt
         self._growth: Prompt | None = None
@@ -101,7 +103,8 @@ class Engine:
                     while self._goes_on(run, variant):
                         canvas = self._next_canvas(run, variant)
                         yield from self._refine(run, [variant], canvas, heal=False)
-                self._weigher.weigh(run)  # 6. weigh
+                self._endings.choose(run)  # 6. weigh: where each ends, and which is best
+                self._weigher.weigh(run)
                 stop = run.variants[0].stop
                 if stop is Stop.RUNNING:
                     stop = Stop.DEADLINE if run.late else Stop.LENGTH

@@ -32,11 +32,11 @@ class Variant:
     """Ids of the first gap up to its first slot that is still noise."""
     tokens: tuple[Token, ...] = ()
     stop: Stop = Stop.RUNNING
-    committed_surprise: float = 0.0
-    surprise: float = 0.0
-    """Sums of -log(confidence) over the tokens of finished blocks, and of the current canvas."""
-    committed_count: int = 0
-    count: int = 0
+    committed_surprises: list[float] = field(default_factory=list)
+    current_surprises: list[float] = field(default_factory=list)
+    """-log(confidence) of each token of finished blocks, and of the current canvas."""
+    end: int | None = None
+    """Of the first gap's ids, how many are the fill (`ending`). None: all."""
     weight: float = 0.0
     """How well it goes with what follows, in nats, if that was asked (`weighing`)."""
     given_up: bool = False
@@ -45,20 +45,29 @@ class Variant:
     @property
     def confidence(self) -> float:
         """Geometric mean probability of the tokens settled so far; 0 before there are any."""
-        count = self.committed_count + self.count
+        count = len(self.surprises)
         return math.exp(-self.total_surprise / count) if count else 0.0
 
     @property
     def total_surprise(self) -> float:
         """Nats: minus the log-probability of all tokens settled so far."""
-        return self.committed_surprise + self.surprise
+        return sum(self.surprises)
+
+    @property
+    def surprises(self) -> list[float]:
+        """Nats of each token settled so far, up to the fill's end."""
+        return [*self.committed_surprises, *self.current_surprises][: self.end]
+
+    @property
+    def ids(self) -> list[int]:
+        """The first gap's ids, up to the fill's end."""
+        return [*self.committed, *(self.gaps[0] if self.gaps else [])][: self.end]
 
     def commit(self) -> None:
         """Make the current canvas a finished block."""
         self.committed += self.head
-        self.committed_surprise += self.surprise
-        self.committed_count += self.count
-        self.gaps, self.head, self.surprise, self.count = [[]], [], 0.0, 0
+        self.committed_surprises += self.current_surprises
+        self.gaps, self.head, self.current_surprises = [[]], [], []
 
 
 class Readout:
@@ -85,8 +94,7 @@ class Readout:
             if variant.stop is not Stop.RUNNING:
                 continue
             variant.gaps, variant.head = texts[row], heads[row]
-            variant.surprise = float(surprise[row][counted[row]].sum())
-            variant.count = int(counted[row].sum())
+            variant.current_surprises = surprise[row][counted[row]].tolist()
             variant.tokens = self._tokens(step, canvas, row)
             done = bool(step.done[row])
             variant.stop = self._stop(variant, done, ends[row])
@@ -103,7 +111,7 @@ class Readout:
 
     def text(self, variant: Variant) -> str:
         """The first gap's draft; in single-line mode up to its first line break."""
-        return self._first(variant.committed + (variant.gaps[0] if variant.gaps else []))
+        return self.text_of(variant.ids)
 
     def _stop(self, variant: Variant, done: bool, ends: list[bool]) -> Stop:
         settled = self._begun(variant.committed + variant.head)
@@ -116,7 +124,8 @@ class Readout:
             return Stop.STABLE
         return Stop.RUNNING
 
-    def _first(self, ids: list[int]) -> str:
+    def text_of(self, ids: list[int]) -> str:
+        """The first gap's text that these ids say."""
         return self._cut(self._begun(ids), 0)
 
     def _begun(self, ids: list[int]) -> str:

@@ -184,6 +184,8 @@ class EngineInfo:
     """`any`: refines all positions at once. `left_to_right`: one position a step."""
     sees_after: bool
     """Fills agree with the text after the gap. False: it only continues the text before it."""
+    ends_itself: bool
+    """Was trained to say where a gap ends. False: it goes on, and is cut where what follows would."""
     weighs: bool
     """Orders several fills by how well they go with the text after the gap (`InfillRequest.shown`)."""
     licence: str

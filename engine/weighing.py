@@ -60,7 +60,7 @@ class Weigher:
             return
         began = time.perf_counter()
         texts = [self._shown(run, variant) for variant in run.variants]
-        continuation = self._continuation if self._model.spec.fim is None else self._ended
+        continuation = self._ended if self._ends(run) else self._continuation
         whole = {text: continuation(run, text) for text in texts if text}
         run.kv.truncate(len(run.prompt.ids))
         weights: dict[str | None, float] = {None: -math.inf, "": -math.inf}
@@ -102,7 +102,7 @@ class Weigher:
 
     def _ends(self, run: Run) -> list[int]:
         """What may stand for `_ended`'s end: where the line ends with the gap, a line break, too."""
-        if self._model.spec.fim is None:
+        if self._model.spec.fim is None or not self._model.spec.ends_itself:
             return []
         breaks = self._tokenizer.newline_ids if run.request.suffix.startswith("\n") else ()
         return [*self._model.spec.eos_ids, *breaks]

@@ -90,13 +90,14 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
             "context",
             "typing",
             "beginnings",
+            "places",
         ),
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="the benchmark, or a corpus; suffix-pairs has its own",
+        help="the benchmark, or a corpus; suffix-pairs and places have their own",
     )
     parser.add_argument("--split", help="single-line, multi-line or random-span (HumanEval)")
     parser.add_argument("--language", help="only this one (heldout, typing)")

@@ -42,6 +42,12 @@ def sees_after(engine: InfillEngine) -> bool:
     return info is not None and info.sees_after
 
 
+def ends_itself(engine: InfillEngine) -> bool:
+    """Whether its model says where a gap ends. False until it is loaded."""
+    info = loaded(engine)
+    return info is not None and info.ends_itself
+
+
 def context_for(
     snapshot: Snapshot,
     offset: int,
@@ -98,12 +104,17 @@ def weighed(request: InfillRequest, context: Context) -> InfillRequest:
     best with what follows."""
     if not context.suffix.strip():
         return request
-    return replace(
-        request,
-        variants=max(request.variants, CANDIDATES),
-        enough=request.variants,
-        shown=lambda text: postprocess(text, context) if parses(text, context) else None,
-    )
+    judged = judging(request, context)
+    return replace(judged, variants=max(request.variants, CANDIDATES), enough=request.variants)
+
+
+def judging(request: InfillRequest, context: Context) -> InfillRequest:
+    """The same, with what would be shown of a fill."""
+
+    def shown(text: str) -> str | None:
+        return postprocess(text, context) if parses(text, context) else None
+
+    return replace(request, shown=shown)
 
 
 async def answer_of(job: Job) -> Draft:

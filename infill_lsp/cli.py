@@ -94,6 +94,10 @@ def _eval(arguments: argparse.Namespace) -> int:
         from infill_lsp.commands import evaluate_beginnings
 
         return evaluate_beginnings.run(data, seed=seed, as_json=as_json)
+    if arguments.suite == "places":
+        from infill_lsp.commands import evaluate_places
+
+        return evaluate_places.run(data, config, seed=seed, as_json=as_json)
     if arguments.suite == "context":
         from infill_lsp.commands import evaluate_context
 

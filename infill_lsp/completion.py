@@ -14,7 +14,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine import Draft, InfillEngine, InfillRequest, Snippet
-from infill_lsp.asking import answer_of, context_for, loaded, request_for, sees_after, weighed
+from infill_lsp.asking import (
+    answer_of,
+    context_for,
+    ends_itself,
+    judging,
+    loaded,
+    request_for,
+    sees_after,
+    weighed,
+)
 from infill_lsp.beginning import beginning, begun
 from infill_lsp.context import Context
 from infill_lsp.documents import Snapshot
@@ -70,7 +79,7 @@ async def fill(
     """
     began = time.perf_counter()
     context = context_for(snapshot, offset, end, settings, popup, automatic)  # 2
-    context = replace(context, sees_after=sees_after(engine))
+    context = replace(context, sees_after=sees_after(engine), ends_itself=ends_itself(engine))
     silence = _unwanted(context, settings, automatic)
     pieces = (*snippets, *neighbours(snapshot, context)) if silence is None else ()
     alone = silence is None and variants == 1 and popup is None
@@ -87,8 +96,8 @@ async def fill(
         former=former,
         gives_way=gives_way,
     )
-    if not automatic and (info := loaded(engine)) is not None and info.weighs:
-        request = weighed(request, context)
+    if (info := loaded(engine)) is not None and info.weighs:
+        request = judging(request, context) if automatic else weighed(request, context)
 
     async def ask(request: InfillRequest) -> Draft:
         return await answer_of(engine.submit(request, on_draft))

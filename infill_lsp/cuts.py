@@ -45,7 +45,7 @@ def scope_end(text: str, context: Context) -> str:
     only when nothing after the gap closes it), or at the line that leaves the gap's block. A model
     that reads what follows may leave its block on the way there."""
     near = surroundings(context)
-    if context.sees_after and leads_on(text, context) and damage(near, text) <= near.damage:
+    if context.ends_itself and leads_on(text, context) and damage(near, text) <= near.damage:
         return text
     return dedented(_closed(text, context), context)
 
@@ -164,7 +164,7 @@ def _before_rest_of_line(text: str, context: Context) -> str:
         and rest.lstrip(" )]" if body[-1] == ";" else " )]}")[:1] == body[-1]
     ):
         return body[:-1]
-    if not context.sees_after and _letters(rest) > _SIGNIFICANT and rest in text:
+    if not context.ends_itself and _letters(rest) > _SIGNIFICANT and rest in text:
         return text[: text.index(rest)]
     return text
 

@@ -20,6 +20,7 @@ from infill_lsp.asking import (
     Watcher,
     answer_of,
     context_for,
+    ends_itself,
     loaded,
     request_for,
     sees_after,
@@ -264,7 +265,11 @@ class _Run:
     def _context(self, snapshot: Snapshot, index: int) -> Context:
         start, end = self._opened.spans[index]
         context = context_for(snapshot, start, end, self._settings, None, automatic=True)
-        return replace(context, sees_after=sees_after(self._engine))
+        return replace(
+            context,
+            sees_after=sees_after(self._engine),
+            ends_itself=ends_itself(self._engine),
+        )
 
     async def _ask(
         self, request: InfillRequest, on_draft: Callable[[Draft], None] | None = None

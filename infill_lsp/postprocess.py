@@ -170,7 +170,7 @@ def tidy(text: str, context: Context) -> str | None:
     if not text.strip():
         return None
     rest = context.line_suffix
-    if context.sees_after and rest.strip() and "\n" in text:
+    if context.ends_itself and rest.strip() and "\n" in text:
         return text  # the model has seen what its last line must lead to
     leaning = rest[:1].strip() != "" and rest[0] not in ")]};,"
     return text.rstrip("\n") if leaning and "\n" not in text else text.rstrip()
@@ -260,7 +260,7 @@ def is_complete(context: Context) -> Callable[[str], bool]:
         whole = body.rpartition("\n")[0]
         ended = scope_end(settled, context)
         return (
-            (not context.sees_after and len(ended.rstrip()) < len(settled))
+            (not context.ends_itself and len(ended.rstrip()) < len(settled))
             or len(before_loop(body, context).rstrip()) < len(body.rstrip())
             or len(before_following(whole, context).rstrip()) < len(whole.rstrip())
         )

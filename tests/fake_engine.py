@@ -91,6 +91,7 @@ class FakeEngine:
                     "none",
                     self._order,
                     self._sees_after,
+                    self._sees_after,  # and ends by itself
                     self._weighs,
                     "Apache-2.0",
                     0,

@@ -82,6 +82,12 @@ class ModelSpec:
         return not self.reads_on or self.fim is not None
 
     @property
+    def ends_itself(self) -> bool:
+        """Was trained to say where a gap ends. Qwen2.5-Coder's chat models have lost it: they go on with
+        what stands after the gap."""
+        return self.delete_id is not None or self.fills_with_eos
+
+    @property
     def anchored(self) -> bool:
         """Understands text after the gap in the canvas."""
         return not self.reads_on and not self.fills_with_eos

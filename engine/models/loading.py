@@ -68,6 +68,7 @@ def load_model(
         dtype=form,
         order=model.spec.order,
         sees_after=model.spec.sees_after,
+        ends_itself=model.spec.ends_itself,
         weighs=model.spec.order == "left_to_right",
         licence=model.spec.licence,
         parameters=model.config.parameters,

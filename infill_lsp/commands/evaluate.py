@@ -24,13 +24,14 @@ import engine
 from engine import EngineConfig
 from infill_lsp.commands import CommandError
 from infill_lsp.commands.provenance import commit, engine_options, eval_command, versions
-from infill_lsp.evaluation import fillers, heldout, humaneval, peers, report, suffix_pairs
+from infill_lsp.evaluation import fillers, heldout, humaneval, peers, places, report, suffix_pairs
 from infill_lsp.evaluation.answers_file import AnswersFile
 from infill_lsp.evaluation.case import Case, EvaluationError, Filler, Outcome, sampled
 from infill_lsp.evaluation.judging import Questions, judged
 from infill_lsp.evaluation.sandbox import Sandbox
 
 HUMANEVAL, HELDOUT, PAIRS = "humaneval-infilling", "heldout", "suffix-pairs"
+PLACES = "places"
 BASELINES = ("gold", "empty", "ceiling")
 T = TypeVar("T")
 
@@ -70,11 +71,12 @@ class Asked:
 
 
 def data_of(suite: str, given: Path | None) -> Path:
-    """Where a suite's cases are: as given, else the pairs of the repository. CommandError when only
+    """Where a suite's cases are: as given, else those of the repository. CommandError when only
     the user can know."""
-    if given is None and suite != PAIRS:
+    own = {PAIRS: suffix_pairs.FILE, PLACES: places.FOLDER}
+    if given is None and suite not in own:
         raise CommandError(f"{suite} needs --data DIR: the folder of the benchmark or the corpus")
-    return given or suffix_pairs.FILE
+    return given or own[suite]
 
 
 def run(

@@ -75,7 +75,9 @@ class Context:
     goes_on: bool = False
     """The line goes on after the gap with more than closing brackets."""
     sees_after: bool = False
-    """The model reads what stands after the gap, so where a fill ends is its own to say."""
+    """The model reads what stands after the gap."""
+    ends_itself: bool = False
+    """The model was trained to close a gap, so where a fill ends is its own to say."""
     quiet: str | None = None
     """Why no suggestion should be made here unless asked for; None: suggest."""
 

@@ -22,7 +22,7 @@ from engine.request import (
 )
 from engine.worker import Worker
 
-INFO = EngineInfo("fake", "cpu", "float32", "any", True, False, "none", 1, 1, 8192, 256, 0.0)
+INFO = EngineInfo("fake", "cpu", "float32", "any", True, True, False, "none", 1, 1, 8192, 256, 0.0)
 
 
 class SteppingEngine:
