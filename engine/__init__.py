@@ -9,6 +9,7 @@ from collections.abc import Callable
 from engine.config import EngineConfig
 from engine.diagnosis import Finding, diagnose
 from engine.models.catalog import KnownModel, known_models
+from engine.models.digests import damaged_files
 from engine.models.download import get_model
 from engine.request import (
     Cancelled,
@@ -48,6 +49,7 @@ __all__ = [
     "Stats",
     "Stop",
     "Token",
+    "damaged_files",
     "diagnose",
     "get_model",
     "known_models",

@@ -107,7 +107,8 @@ class Readout:
         texts = [
             self._cut(self._text(ids), gap) for gap, ids in enumerate(variant.gaps[1:], start=1)
         ]
-        return Fill((self.text(variant), *texts), variant.confidence, variant.tokens)
+        ended = variant.stop in (Stop.STABLE, Stop.COMPLETE)
+        return Fill((self.text(variant), *texts), variant.confidence, variant.tokens, ended)
 
     def text(self, variant: Variant) -> str:
         """The first gap's draft; in single-line mode up to its first line break."""

@@ -136,6 +136,8 @@ class Fill:
     """Geometric mean probability of its tokens, 0 to 1."""
     tokens: tuple[Token, ...] = ()
     """The canvas, anchors included, for drawing; only the current block of a long fill."""
+    ended: bool = True
+    """The model ended it, or more of it would be cut away anyway. False: time or length ran out."""
 
     @property
     def text(self) -> str:

@@ -6,6 +6,8 @@ import argparse
 import importlib.metadata
 from pathlib import Path
 
+from engine.bench import arguments as bench_arguments
+from engine.train import arguments as train_arguments
 from infill_lsp.settings import Settings
 
 EXAMPLES = """\
@@ -56,19 +58,13 @@ def parser() -> argparse.ArgumentParser:
     get = models.add_subparsers(dest="part", metavar="PART").add_parser("get", help="fetch a model")
     get.add_argument("name", help="as `infill-lsp models` lists it")
     bench = commands.add_parser("bench", help="measure this machine: a table, then one JSON line")
-    bench.add_argument("--repeats", type=_positive, default=9, help="runs behind each median")
     bench.add_argument(
         "--suite",
         choices=("product", "cuda"),
         default="product",
         help="what a user feels (the default), or DiffusionGemma against its GPU's limit",
     )
-    bench.add_argument(
-        "--shape", choices=("real", "tiny"), default="real", help="of the cuda suite's model"
-    )
-    bench.add_argument(
-        "--out", type=Path, default=Path("bench"), metavar="DIR", help="of the cuda suite's files"
-    )
+    bench_arguments.add_arguments(bench)
     _add_engine(bench)
     _add_eval(commands.add_parser("eval", help="how good the fills are, where the answer is known"))
     stats = commands.add_parser("stats", help="what became of the suggestions on this machine")
@@ -147,24 +143,7 @@ def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
 
     run = parts.add_parser("run", help="start or resume training, then export the model")
-    run.add_argument("corpus", type=Path, metavar="CORPUS", help="what `train data` made")
-    run.add_argument("out", type=Path, metavar="DIR", help="checkpoint, log, curves and model")
-    run.add_argument("--minutes", type=float, help="stop after this time")
-    run.add_argument("--steps", type=_positive, help="stop after so many, earlier runs included")
-    run.add_argument(
-        "--model", default="bundled", help="where to start: a known model, or a folder"
-    )
-    run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    run.add_argument("--workers", type=int, default=0, help="processes that make batches ahead")
-    run.add_argument("--linears", choices=("q4", "int8"), default="q4", help="how to store them")
-    run.add_argument(
-        "--set",
-        type=_assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change the recipe (see engine/train/recipe.py)",
-    )
+    train_arguments.add_arguments(run)
     run.add_argument(
         "--cases",
         type=int,
@@ -184,7 +163,7 @@ def _add_transports(
         help="standard input and output, through the server that windows share (the default)",
     )
     transport.add_argument(
-        "--tcp", metavar="[HOST:]PORT", help="TCP, loopback unless HOST is given"
+        "--tcp", metavar="[HOST:]PORT", help="TCP on this machine's loopback address, with a token"
     )
     transport.add_argument("--ws", metavar="[HOST:]PORT", help="WebSocket, likewise")
     transport.add_argument(
@@ -204,13 +183,26 @@ def _add_http(parser: argparse.ArgumentParser, transport: argparse._MutuallyExcl
         metavar="[HOST:]PORT",
         help="no LSP, but OpenAI's /v1/completions and llama.cpp's /infill, on loopback",
     )
-    options = parser.add_argument_group("with --http")
-    options.add_argument(
+    listening = parser.add_argument_group("with --tcp, --ws and --http")
+    listening.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="holds the token that clients must send; else $INFILL_HTTP_TOKEN, else a new one",
+        help="holds the token that clients must send; else $INFILL_TOKEN, else a new one",
     )
+    listening.add_argument(
+        "--allow-origin",
+        action="append",
+        metavar="ORIGIN",
+        help="with --ws: web pages of this origin may connect, e.g. http://localhost:8080",
+    )
+    listening.add_argument(
+        "--allow-remote",
+        action="store_true",
+        default=None,
+        help="with --tcp and --ws: listen on another address than loopback, though there is no TLS",
+    )
+    options = parser.add_argument_group("with --http")
     options.add_argument("--model", help="a known model, or a folder")
     options.add_argument("--device", help="auto, cpu, cuda or cuda:N")
     options.add_argument("--threads", type=_positive, help="CPU threads for the model")
@@ -226,13 +218,6 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
 
 
 def _positive(text: str) -> int:

@@ -69,7 +69,7 @@ def context_for(
         )
     if settings.multiline == "never":
         return replace(context, single_line=True)
-    asked_within = not automatic and popup is None and context.goes_on
+    asked_within = not (automatic or popup or context.interpolated) and context.goes_on
     if asked_within or (settings.multiline == "always" and not context.line_suffix.strip()):
         return replace(context, single_line=False)
     return context
@@ -85,8 +85,8 @@ def request_for(
 ) -> InfillRequest:
     """What the engine is asked."""
     return InfillRequest(
-        prefix=context.prefix,
-        suffix=context.suffix,
+        prefix=context.beside[0] + context.prefix,
+        suffix=context.suffix + context.beside[1],
         path=context.path,
         language=context.language,
         snippets=snippets,

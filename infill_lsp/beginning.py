@@ -18,8 +18,9 @@ from engine import Draft, InfillRequest
 from infill_lsp.bindings import BINDINGS, Bindings
 from infill_lsp.context import Context
 from infill_lsp.faults import faulty
+from infill_lsp.layout import expected_indent
 from infill_lsp.names import from_outside, unbound
-from infill_lsp.postprocess import expected_indent, postprocess
+from infill_lsp.postprocess import postprocess
 
 _OUTERMOST = re.compile(r"^(?=[^\s#(){}\[\]])", re.MULTILINE)
 """Where a statement of the module begins."""
@@ -88,7 +89,7 @@ def beginning(context: Context) -> Beginning | None:
         return None
     missing = unbound(context.language, f"{before}{indent}{row.nothing[deeper]}\n", after)
     others = above[:start], below[len(after) :]
-    outside = *others, *context.imports, before
+    outside = *others, *context.imports, before, *context.beside
     names = tuple(
         name
         for name in missing or ()
@@ -189,7 +190,9 @@ async def begun(
         )
     )
     fills = tuple(
-        replace(each, texts=(enough(each.text) or "",)) for each in draft.fills if shown(each.text)
+        replace(each, texts=(enough(each.text) or "",), ended=True)
+        for each in draft.fills
+        if shown(each.text)
     )
     return replace(draft, fills=fills) if fills else None
 

@@ -13,10 +13,14 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from infill_lsp.delimiters import brackets_of, delimiters_of
 from infill_lsp.excerpt import REACH, safe_start
-from infill_lsp.grammars import GRAMMARS, Delimited
+from infill_lsp.grammars import GRAMMARS, Delimited, judged
 
 PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
+_BRACKET = re.compile(r"[()\[\]{}]")
+_PREFIX = re.compile(r"(?<![A-Za-z0-9_])(?:[fFtTsS][rRbB]?|[rR][fF]|\$@?|@\$|raw)\Z")
+"""What stands before a string in which a brace begins code: Python, C#, Scala."""
 _LINE = re.compile(r"^([ \t]*)(?!#|//)(\S)", re.MULTILINE)
 _CHARACTER = r"'(?:\\[^\n]{1,8}?|[^\\'\n]{1,2})'"
 
@@ -62,6 +66,10 @@ class Surroundings:
     """Brackets closed after the gap's line for what is open at its end."""
     damage: int
     """That of the empty fill."""
+    inner: str = ""
+    """Brackets opened in the string that the gap is in and not closed before the gap, e.g. by `${`."""
+    interpolates: bool = False
+    """The innermost of them begins code: an interpolation."""
 
 
 class _Line(NamedTuple):
@@ -76,17 +84,17 @@ class _Line(NamedTuple):
 
 @cache
 def lexicon_for(language: str) -> Lexicon:
-    """Plain text, and a language we do not know, has neither brackets nor quotes."""
+    """Plain text, and a language that nobody here knows, has neither brackets nor quotes."""
     row = GRAMMARS.get(language)
-    if row is None:
-        return Lexicon(re.compile(r"(?!)"), "", {}, {})
-    parts = [_opening(delimiter.open) for delimiter in row.delimiters]
-    if row.characters:
+    delimiters = row.delimiters if row else delimiters_of(language)
+    brackets = row.brackets if row else brackets_of(language)
+    parts = [_opening(delimiter.open) for delimiter in delimiters]
+    if row is not None and row.characters:
         parts.insert(0, _CHARACTER)
-    if row.brackets:
-        parts.append(f"[{re.escape(row.brackets)}]")
+    if brackets:
+        parts.append(f"[{re.escape(brackets)}]")
     closing = {}
-    for delimiter in row.delimiters:
+    for delimiter in delimiters:
         ends = [re.escape(delimiter.close)]
         if not delimiter.comment:
             ends.insert(0, r"\\.")
@@ -94,11 +102,16 @@ def lexicon_for(language: str) -> Lexicon:
                 ends.append(r"\n")
         closing[delimiter.open.strip()] = re.compile("|".join(ends), re.DOTALL)
     return Lexicon(
-        re.compile("|".join(parts), re.MULTILINE),
-        row.brackets,
-        {delimiter.open.strip(): delimiter for delimiter in row.delimiters},
+        re.compile("|".join(parts) or r"(?!)", re.MULTILINE),
+        brackets,
+        {delimiter.open.strip(): delimiter for delimiter in delimiters},
         closing,
     )
+
+
+def is_code(language: str) -> bool:
+    """Whether texts in this language have blocks and brackets that mean something."""
+    return judged(language) or bool(lexicon_for(language).brackets)
 
 
 def _opening(opening: str) -> str:
@@ -200,6 +213,7 @@ def _around(tail: str, head: str, cut: bool, language: str, literal: bool) -> Su
     line_suffix, _, rest = head.partition("\n")
     after = _expected(rest, lexicon, read(line_suffix, lexicon, reading.inside).inside)
     opened = open_brackets(reading)
+    inner, interpolates = _inner(tail, reading)
     near = Surroundings(
         lexicon,
         "".join(bracket for bracket, _ in opened),
@@ -208,8 +222,50 @@ def _around(tail: str, head: str, cut: bool, language: str, literal: bool) -> Su
         after,
         _closers(tail, opened, rest, read(rest, lexicon, after), cut),
         0,
+        inner,
+        interpolates,
     )
     return replace(near, damage=damage(near, ""))
+
+
+def _inner(tail: str, reading: Reading) -> tuple[str, bool]:
+    """The brackets that are open in the string at a text's end, and whether the last begins code."""
+    if reading.inside is None or reading.inside.comment:
+        return "", False
+    start = reading.literals[-1][0]
+    found = [(each[0], each.start()) for each in _BRACKET.finditer(tail, start)]
+    left = open_brackets(Reading(tuple(found), (), None, 0))
+    if not left:
+        return "", False
+    at = left[-1][1]
+    marked = tail[at - 1] in "$#\\@" or tail[at + 1 : at + 2] == "$"
+    prefixed = _PREFIX.search(tail, max(0, start - 3), start) is not None
+    return "".join(bracket for bracket, _ in left), marked or (prefixed and tail[at] == "{")
+
+
+def before_inner_closer(text: str, near: Surroundings) -> str:
+    """Cut before what closes an interpolation that the rest of the gap's line closes."""
+    if not near.inner:
+        return text
+    rest = list[str]()
+    closed = any(_unopened(found[0], rest) for found in _BRACKET.finditer(near.line_suffix))
+    if not closed:
+        return text
+    stack = list[str]()
+    for found in _BRACKET.finditer(text):
+        if _unopened(found[0], stack):
+            return text[: found.start()]
+    return text
+
+
+def _unopened(bracket: str, stack: list[str]) -> bool:
+    """Take one more bracket; whether it closes what `stack` did not open."""
+    if bracket in "([{":
+        stack.append(bracket)
+    elif PARTNER[bracket] in stack:
+        step(stack, bracket)
+        return False
+    return bracket not in "([{"
 
 
 def open_brackets(reading: Reading) -> list[tuple[str, int]]:

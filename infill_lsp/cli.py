@@ -7,6 +7,10 @@ command line or a file is wrong, 3 the engine cannot do it, 130 interrupted.
 
 from __future__ import annotations
 
+from infill_lsp.isolation import ensure_home, standard_library_first
+
+standard_library_first()  # before anything is imported that a project's own module could stand for
+
 import argparse
 import sys
 
@@ -17,6 +21,8 @@ from infill_lsp.commands import CommandError
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    if (note := ensure_home()) is not None:
+        print(f"infill-lsp: {note}", file=sys.stderr)
     arguments = parser().parse_args(argv)
     try:
         return int(_run(arguments))
@@ -64,7 +70,9 @@ def _run(arguments: argparse.Namespace) -> int:
                 return bench_cuda.run(
                     device="cuda" if arguments.device == "auto" else arguments.device,
                     shape=arguments.shape,
+                    short=arguments.short,
                     repeats=arguments.repeats,
+                    model=arguments.model,
                     out=arguments.out,
                     as_json=arguments.json,
                 )
@@ -161,6 +169,7 @@ def _train(arguments: argparse.Namespace) -> int:
         start=arguments.model,
         device=arguments.device,
         workers=arguments.workers,
+        every=arguments.save_every,
         linears=arguments.linears,
         changes=dict(arguments.set),
         cases=arguments.cases,

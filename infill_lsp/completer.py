@@ -7,11 +7,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
-from pathlib import PurePosixPath
 
 from engine import EngineError, InfillEngine
 from infill_lsp.asking import Watcher, unwatched
@@ -19,9 +17,13 @@ from infill_lsp.completion import Neighbours, fill, no_neighbours
 from infill_lsp.documents import Document, Snapshot
 from infill_lsp.outcome import Filled
 from infill_lsp.prefetch import Prefetch
+from infill_lsp.project.private import matches
 from infill_lsp.settings import Settings
 from infill_lsp.status import Status
 from infill_lsp.suggestions import Popup, Recent, Suggestion
+
+Contradiction = Callable[[Snapshot, int, str], Awaitable[str | None]]
+"""The name in a fill at an offset that other files contradict; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Completer:
         self.neighbours: Neighbours = no_neighbours
         self.ignored: Callable[[str], str | None] = lambda uri: None
         """Why a document is left alone by its project's own rules; None when it is not."""
+        self.settle: Callable[[str], Awaitable[None]] = _settled
+        """Waits a while for what `ignored` says of a document to be known."""
+        self.contradiction: Contradiction = _uncontradicted
+        """Asked of an automatic suggestion: which name in it is none."""
         self.watcher: Watcher = unwatched
         self.snoozed_until = 0.0
         """By `time.monotonic()`: automatic requests are not answered before."""
@@ -76,6 +82,9 @@ class Completer:
         self.cancel(document.uri)
         snapshot = document.snapshot()
         offset = snapshot.offset_at(line, character)
+        if not self.settings.ignored_files:
+            with self._newest(document.uri):
+                await self.settle(document.uri)
         if (closed := self._closed(snapshot, automatic)) is not None:
             return Answer((), snapshot, closed)
         if popup is not None and not _fits(popup, snapshot.text, offset):
@@ -106,6 +115,9 @@ class Completer:
             return Answer((), snapshot, filled)
         if not filled.suggestions:
             return Answer((), snapshot, replace(self.well, message=filled.silence or ""), filled)
+        if automatic and (name := await self._contradicted(snapshot, filled)) is not None:
+            reason = f"the workspace knows no {name}"
+            return Answer((), snapshot, replace(self.well, message=reason), filled)
         recent.add(snapshot.text, filled.suggestions, asked=variants)
         now = document.snapshot()
         if now is snapshot:
@@ -115,6 +127,12 @@ class Completer:
         left = recent.typed_through(now.text, len(now.text) - after, asked=variants)
         moved = replace(self.well, message="the text changed meanwhile")
         return Answer(left, now, self.well if left else moved, filled)
+
+    async def _contradicted(self, snapshot: Snapshot, filled: Filled) -> str | None:
+        """The name in a suggestion that the workspace's modules do not have."""
+        first = filled.suggestions[0]
+        with self._newest(snapshot.uri):
+            return await self.contradiction(snapshot, first.start, first.text)
 
     def prefetch(self, document: Document, suggestion: str) -> None:
         """All of a suggestion was accepted: if it stands in this document and nothing else is asked,
@@ -258,9 +276,8 @@ class Completer:
         for language in (snapshot.language_id, snapshot.language):
             if language and language in settings.disabled_languages:
                 return Status("Inactive", f"switched off for {language} (infill.disabledLanguages)")
-        name = PurePosixPath(snapshot.path).name
         for pattern in settings.disabled_files:
-            if fnmatch(name, pattern) or fnmatch(snapshot.path, pattern):
+            if matches(snapshot.path, (pattern,)):
                 return Status(
                     "Inactive", f"switched off for files like {pattern} (infill.disabledFiles)"
                 )
@@ -273,6 +290,15 @@ class Completer:
         if (left := self.snoozed_until - time.monotonic()) > 0:
             return Status("Inactive", f"snoozed for {math.ceil(left / 60)} more minutes")
         return None
+
+
+async def _uncontradicted(_snapshot: Snapshot, _offset: int, _fill: str) -> str | None:
+    """For who knows no other files."""
+    return None
+
+
+async def _settled(_uri: str) -> None:
+    """Nothing has to be waited for."""
 
 
 def engine_status(engine: InfillEngine) -> Status | None:

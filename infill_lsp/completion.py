@@ -27,6 +27,8 @@ from infill_lsp.asking import (
 from infill_lsp.beginning import beginning, begun
 from infill_lsp.context import Context
 from infill_lsp.documents import Snapshot
+from infill_lsp.members import missing_member
+from infill_lsp.notices import HEADER, notices
 from infill_lsp.outcome import Filled, suggestions_from, why_nothing, worth_showing
 from infill_lsp.repair import mended
 from infill_lsp.settings import Settings
@@ -82,6 +84,7 @@ async def fill(
     context = replace(context, sees_after=sees_after(engine), ends_itself=ends_itself(engine))
     silence = _unwanted(context, settings, automatic)
     pieces = (*snippets, *neighbours(snapshot, context)) if silence is None else ()
+    context = replace(context, notices=_notices(context, pieces))
     alone = silence is None and variants == 1 and popup is None
     start = beginning(context) if alone else None
     ms = {"context": _ms_since(began)}
@@ -111,14 +114,29 @@ async def fill(
         draft = await ask(request)  # 4
     draft = await _mended(draft, request, context, engine, until)  # 4 again, for what is wrong
     began = time.perf_counter()
-    texts = worth_showing(draft, context)[:variants]  # 5
+    texts = worth_showing(draft, context, limited=max_tokens is not None)[:variants]  # 5
     if texts and automatic and texts[0][1] < settings.hide_below_percent / 100:
         texts, silence = (), "not sure enough (infill.hideBelowPercent)"
+    if texts and automatic and (name := _contradicted(context, texts[0][0])) is not None:
+        texts, silence = (), f"the class has no {name}"
     suggestions = suggestions_from(texts, snapshot, offset, end, popup)  # 6
     ms["postprocess"] = _ms_since(began)
     if not suggestions and silence is None:
         silence = why_nothing(draft, deadline)
     return Filled(suggestions, draft, silence, ms)
+
+
+def _contradicted(context: Context, text: str) -> str | None:
+    """A member that a fill uses and that its class does not have."""
+    if context.in_string or context.in_comment:
+        return None
+    return missing_member(context.language, context.prefix, text, context.suffix)
+
+
+def _notices(context: Context, pieces: tuple[Snippet, ...]) -> frozenset[str]:
+    """Notices that the document and the pieces of other files hold."""
+    texts = context.prefix[-HEADER:], context.suffix, *(piece.text for piece in pieces)
+    return frozenset(line for text in texts for line in notices(text))
 
 
 def _in_time(request: InfillRequest, until: float) -> InfillRequest:

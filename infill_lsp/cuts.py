@@ -7,14 +7,17 @@ after every step of the model too, so they look only at the fill and at what is 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 
-from infill_lsp.brackets import PARTNER, around, damage, read, step
+from infill_lsp.blocks import surplus, tokens
+from infill_lsp.brackets import PARTNER, around, before_inner_closer, damage, read, step
 from infill_lsp.brackets import Surroundings as Surroundings
 from infill_lsp.context import OPENERS, Context
 from infill_lsp.grammars import GRAMMARS
+from infill_lsp.indentation import leading
 
-_SIGNIFICANT = 4
+SIGNIFICANT = 4
 """Letters and digits that make a line more than a closer or a keyword such as `fi`."""
 _FOLLOWING = 12
 """Lines after the gap that a fill is compared with."""
@@ -22,20 +25,24 @@ _GOES_ON = re.compile(
     r"(?:[)\]}]|(?:and|case|catch|default|elif|else|elsif|ensure|except|finally|or|rescue|then|when"
     r"|while)\b)"
 )
-_ENDLESS = re.compile(r"\w*(\w)\1{40,}\Z")
-"""A word that goes on and on with one letter or digit, for longer than an address of zeros."""
+_DOCUMENTS = re.compile(
+    r"^[\s/*#]*(?:(?P<tag>[@\\](?:param|arg|argument|property|prop|tparam|throws|exception|returns?))\b"
+    r"(?:\s*\{[^}]*\})?(?:\[\w+\])?\s*\[?(?P<name>[$\w.]*)"
+    r"|:(?:param|type|raises?|returns?|rtype)\s*(?:[\w.]+\s+)?(?P<field>\w*):)"
+)
 _DEFINES = re.compile(r"\s*(?:@|(?:async|class|def|fn|func|function|private|public|pub|static)\b)")
 _TAIL = re.compile(r"[)\];,]*")
 _CLASSES = ("class", "impl", "interface", "trait", "module", "mod_", "namespace", "struct")
 
 
+@lru_cache(maxsize=16)
 def surroundings(context: Context) -> Surroundings:
     """Brackets and quotes around the gap (remembered, so asking again costs little)."""
     return around(
         context.prefix,
         context.suffix,
         context.language,
-        in_string=context.in_string,
+        in_string=context.in_string or context.interpolated,
         in_comment=context.in_comment,
     )
 
@@ -139,7 +146,15 @@ def _width(line: str) -> int:
 
 def before_following(text: str, context: Context) -> str:
     """Cut what stands after the gap anyway: the rest of its line, or the lines below."""
+    text = before_inner_closer(text, surroundings(context))
     return _before_lines(_before_rest_of_line(text, context), context)
+
+
+def within_blocks(text: str, context: Context) -> str:
+    """Cut before the end of a block that the text below ends (see `blocks`). For a whole fill only: the
+    start of one may leave open what its rest ends."""
+    at = surplus(text, context.prefix, context.suffix)
+    return text if at is None else text[:at]
 
 
 def _before_rest_of_line(text: str, context: Context) -> str:
@@ -152,11 +167,17 @@ def _before_rest_of_line(text: str, context: Context) -> str:
         same = rest[:length]
         if not body.endswith(same):
             continue
-        if not _letters(same):
+        if not letters(same):
             if damage(near, body) > near.damage:
                 return body[: len(body) - length]
-        elif length == len(rest) or (_letters(same) > 2 and not rest[length].isalnum()):
+        elif length == len(rest) or (letters(same) > 2 and not rest[length].isalnum()):
             return body[: len(body) - length]
+    below = context.suffix.partition("\n")[2].lstrip("\n").partition("\n")[0].strip()
+    joint = re.search(
+        rf"{re.escape(rest.strip())}[ \t]*\n\s*{re.escape(below)}[ \t]*(?:\n|\Z)", text
+    )
+    if joint is not None and below and damage(near, text[: joint.start()]) <= near.damage:
+        return text[: joint.start()]  # it goes on as the text does
     if _one_closer_more(body, rest, near):
         return body[:-1]
     if (
@@ -164,7 +185,7 @@ def _before_rest_of_line(text: str, context: Context) -> str:
         and rest.lstrip(" )]" if body[-1] == ";" else " )]}")[:1] == body[-1]
     ):
         return body[:-1]
-    if not context.ends_itself and _letters(rest) > _SIGNIFICANT and rest in text:
+    if not context.ends_itself and letters(rest) > SIGNIFICANT and rest in text:
         return text[: text.index(rest)]
     return text
 
@@ -192,23 +213,64 @@ def _before_lines(text: str, context: Context) -> str:
     for first, number in enumerate(kept):
         rest = [full[other].strip() for other in kept[first:]]
         count = min(len(rest), len(following))
+        again = rest[0] == following[0] or _said_below(full[number], below, context)
+        if not again or _ends_own_block(full[number], lines[:number]):
+            continue
+        if letters(full[number]) >= SIGNIFICANT and _stands_below(full[number], below[0], context):
+            return "\n".join(lines[:number])
+        if _said_below(full[number], below, context):
+            return "\n".join(lines[:number])
         if rest[:count] != following[:count]:
             continue
-        telling = sum(_letters(line) >= _SIGNIFICANT for line in rest[:count])
+        telling = sum(letters(line) >= SIGNIFICANT for line in rest[:count])
         if telling:
             if count == len(rest) or telling > 1:
                 return "\n".join(lines[:number])
-        elif count == len(rest) and _superfluous(text, full[number], below[0], context):
+        elif count == len(rest) and _superfluous(text, full[: number + 1], below[0], context):
             return "\n".join(lines[:number])
     return text
 
 
-def _superfluous(text: str, line: str, below: str, context: Context) -> bool:
-    """Whether a closing line that also stands below the gap is one too many."""
+def _ends_own_block(line: str, above: list[str]) -> bool:
+    """Whether the line may end a block that the lines above it in the fill begin."""
+    ends = any(not token.opens for token in tokens(line))
+    return ends and surplus("\n".join((*above, line)), "", "") is None
+
+
+def _said_below(line: str, below: list[str], context: Context) -> bool:
+    """Whether a comment's line describes what a line below in that comment describes, too."""
+    inside = context.in_comment or context.in_string
+    subject = _subject(line) if inside else None
+    return subject is not None and any(_subject(other) == subject for other in below)
+
+
+def _subject(line: str) -> tuple[str, str] | None:
+    """What a line of a doc comment is about, e.g. (`@param`, `width`)."""
+    found = _DOCUMENTS.match(line)
+    if found is None:
+        return None
+    return (found["tag"], found["name"] or "") if found["tag"] else (":", found["field"])
+
+
+def _stands_below(line: str, below: str, context: Context) -> bool:
+    """Whether a line is the next one below the gap again; in code that is at the same depth."""
+    if context.in_comment:
+        return line.strip() == below.strip()
+    return line.rstrip() == below.rstrip() and not _GOES_ON.match(line.lstrip())
+
+
+def _superfluous(text: str, lines: list[str], below: str, context: Context) -> bool:
+    """Whether the last of these lines, which closes something and also stands below the gap, is one too
+    many."""
+    line = lines[-1]
     row = GRAMMARS.get(context.language)
     if row and row.block_end and line.strip() == row.block_end:
         return line.rstrip() == below.rstrip()
     near = surroundings(context)
+    if row is None and not set(line) & set(near.lexicon.brackets):
+        # a word such as `end`: what begins and ends a block stands in one column
+        begun = any(other.strip() and leading(other) == leading(line) for other in lines[:-1])
+        return line.rstrip() == below.rstrip() and not begun
     return damage(near, text) > near.damage
 
 
@@ -218,39 +280,6 @@ def _lines_below(context: Context) -> list[str]:
     return list(islice((row for row in rows if row.strip()), _FOLLOWING))
 
 
-def repeats_above(text: str, context: Context) -> bool:
-    """Whether the fill only makes its line a copy of the one above."""
-    line = (context.line_prefix + text).strip()
-    if "\n" in line or _letters(line) < _SIGNIFICANT:
-        return False
-    above = context.prefix[: len(context.prefix) - len(context.line_prefix)].rstrip()
-    return above[above.rfind("\n") + 1 :].strip() == line
-
-
-def before_loop(text: str, context: Context) -> str:
-    """Cut at the second copy when lines, or the end of a line, come again and again; before a word
-    that does not end."""
-    first, *others = text.split("\n")
-    whole = first if context.line_prefix.strip() else context.line_prefix + first
-    lines = [whole, *others]
-    for start in range(len(lines)):
-        for period in range(1, min(4, (len(lines) - start) // 2) + 1):
-            block = lines[start : start + period]
-            if block == lines[start + period : start + 2 * period] and any(
-                _letters(line) >= _SIGNIFICANT for line in block
-            ):
-                return "\n".join([first, *lines[1 : start + period]])
-    body = text.rstrip()
-    for period in range(2, 33):
-        unit = body[-period:]
-        if _letters(unit) and body.endswith(unit * 4) and len(set(unit)) > 1:
-            start = len(body) - 4 * period
-            while start and body[start - 1] == body[start - 1 + period]:
-                start -= 1
-            return body[: start + period]
-    endless = _ENDLESS.search(body)
-    return body[: endless.start()] if endless else text
-
-
-def _letters(text: str) -> int:
+def letters(text: str) -> int:
+    """How many letters and digits a text has."""
     return sum(map(str.isalnum, text))

@@ -16,6 +16,7 @@ from tree_sitter import Point, Range, Tree
 
 from infill_lsp.excerpt import excerpt
 from infill_lsp.grammars import GRAMMARS, language_for, parser_for
+from infill_lsp.indentation import Around
 from infill_lsp.positions import Encoding, LineIndex
 
 Position = tuple[int, int]
@@ -26,6 +27,8 @@ WHOLE_TREE = 20_000
 NO_TREE = 1_000_000
 """Characters beyond which there is no tree at all."""
 
+BOM = "\ufeff"
+"""A byte-order mark, which editors may leave at a text's start. It is no part of the first line."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
@@ -61,6 +64,10 @@ class Snapshot:
     no_tree: str | None
     """Why there is no tree (unknown language, file too big, ...); None when there is one."""
     index: LineIndex
+    around: Around = field(compare=False, repr=False)
+    """What is known of the file's indentation besides its text."""
+    beside: tuple[str, str] = field(compare=False, repr=False)
+    """The text of a notebook's cells before and after this one."""
     _whole: _WholeTree = field(compare=False, repr=False)
 
     @property
@@ -107,15 +114,37 @@ class Document:
     ) -> None:
         """`path` is what the model is shown; empty: the file's name out of `uri`."""
         self.uri = uri
-        self.path = path or unquote(urlsplit(uri).path).rpartition("/")[2]
+        self.path = path or _last_name(uri)
         self.language_id = language_id
         self.encoding: Encoding = encoding
         self.version = version
         self.text = text
         self._language = language_for(language_id, self.path)
+        self._around = Around()
+        self._beside = ("", "")
         self._index = LineIndex.build(text)
         self._whole = _WholeTree()
         self._snapshot: Snapshot | None = None
+
+    @property
+    def around(self) -> Around:
+        """What is known of the file's indentation besides its text."""
+        return self._around
+
+    @around.setter
+    def around(self, around: Around) -> None:
+        if around != self._around:
+            self._around, self._snapshot = around, None
+
+    @property
+    def beside(self) -> tuple[str, str]:
+        """The text of a notebook's cells before and after this one."""
+        return self._beside
+
+    @beside.setter
+    def beside(self, beside: tuple[str, str]) -> None:
+        if beside != self._beside:
+            self._beside, self._snapshot = beside, None
 
     def apply(self, changes: Iterable[Change], version: int) -> None:
         """Apply changes in order, each relative to the text after the one before it."""
@@ -146,6 +175,8 @@ class Document:
                 encoding=self.encoding,
                 no_tree=self._no_tree(),
                 index=self._index,
+                around=self._around,
+                beside=self._beside,
                 _whole=self._whole,
             )
         return self._snapshot
@@ -179,6 +210,14 @@ class Document:
         if len(self.text) > NO_TREE:
             return f"the file has more than {NO_TREE:,} characters"
         return None
+
+
+def _last_name(uri: str) -> str:
+    try:
+        path = urlsplit(uri).path
+    except ValueError:  # e.g. half an IPv6 address where the host would be
+        path = uri
+    return unquote(path).rpartition("/")[2]
 
 
 def parse(
@@ -218,7 +257,7 @@ def _one_byte_each(text: str) -> bytes:
 
 
 def _plain(found: re.Match[str]) -> str:
-    return "".join(" " if letter.isspace() else "x" for letter in found[0])
+    return "".join(" " if letter.isspace() or letter == BOM else "x" for letter in found[0])
 
 
 def _ranges(text: str, spans: list[tuple[int, int]]) -> list[Range]:

@@ -13,7 +13,7 @@ from tree_sitter import Node, Tree
 
 from infill_lsp.documents import parse
 from infill_lsp.excerpt import LOOK, excerpt
-from infill_lsp.grammars import GRAMMARS
+from infill_lsp.grammars import GRAMMARS, judged
 from infill_lsp.statements import empty, misplaced, unreachable
 
 _LEXEME = re.compile(r"\w+|[^\w\s]")
@@ -135,7 +135,7 @@ def _following(before: str, fill: str, after: str) -> int:
 def syntax_errors(language: str, text: str) -> int:
     """How much of a text is wrong: ERROR and MISSING nodes, and indentation that only Python itself
     would complain of. 0 where there is no grammar."""
-    tree = parse(language, text) if language in GRAMMARS else None
+    tree = parse(language, text) if judged(language) else None
     if tree is None:
         return 0
     row, whole = GRAMMARS[language], (0, len(text))
@@ -177,7 +177,7 @@ def error_span(language: str, prefix: str, fill: str, suffix: str) -> tuple[int,
 
 def _around(language: str, prefix: str, suffix: str) -> tuple[str, str] | None:
     """What to parse before and after a gap; None where that would say little."""
-    if language not in GRAMMARS:
+    if not judged(language):
         return None
     near = prefix[-LOOK:]
     text = near + suffix[:LOOK]

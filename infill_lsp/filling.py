@@ -100,6 +100,7 @@ class _Opened:
             path=like.path,
             encoding=like.encoding,
         )
+        document.around, document.beside = like.around, like.beside
         return document.snapshot()
 
 
@@ -238,7 +239,7 @@ class _Run:
             context = self._context(self._opened.snapshot(), index)
             single = request_for(context, 1, self._seed, self._deadline, self._document)
             text = await mended(text, single, context, self._ask, until)
-            shown = postprocess(text, context)
+            shown = postprocess(text, replace(context, cut_off=not draft.fills[0].ended))
             if shown is None or (self._kinds[index] == "error" and not self.improves(index, shown)):
                 continue
             self.keep(index, shown)

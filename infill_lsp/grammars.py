@@ -1,12 +1,12 @@
-"""Which tree-sitter grammar belongs to which file, and what its node types are called.
+"""Which tree-sitter grammar belongs to which file; grammars are loaded on first use.
 
-One table row per language. Grammars are loaded on first use; one that cannot be loaded leaves its
-files as plain text, with a reason that `doctor` prints. This file never looks at a document.
+One that cannot be loaded leaves its files as plain text, with a reason that `doctor` prints. This file
+never looks at a document.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -14,397 +14,12 @@ from pathlib import PurePosixPath
 
 from tree_sitter import Language, Parser
 
+from infill_lsp.languages import LANGUAGES
+from infill_lsp.languages import Delimited as Delimited
+from infill_lsp.languages import Grammar as Grammar
+from infill_lsp.more_languages import MORE_LANGUAGES
 
-@dataclass(frozen=True, slots=True)
-class Delimited:
-    """A kind of string or comment, for the simple scan that works on unfinished code."""
-
-    open: str
-    close: str
-    lines: bool = False
-    """It may go on over line breaks."""
-    comment: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Grammar:
-    """What we know of one language. Node types are the grammar's own names."""
-
-    package: str
-    """The wheel, e.g. `tree-sitter-python`."""
-    ids: tuple[str, ...]
-    """The editors' language ids."""
-    suffixes: tuple[str, ...]
-    file_names: tuple[str, ...] = ()
-    function: str = "language"
-    """The function of the wheel's module that gives the grammar."""
-    strings: tuple[str, ...] = ()
-    interpolations: tuple[str, ...] = ()
-    """Code inside strings."""
-    comments: tuple[str, ...] = ("comment",)
-    imports: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ()
-    """Classes, functions and the like: what a reader would name to say where they are."""
-    bodies: tuple[str, ...] = ()
-    indented: bool = False
-    """Blocks are made by indentation, not by brackets or words."""
-    suites: tuple[str, ...] = ()
-    """Blocks whose statements must begin in one column, which the grammar does not see to."""
-    line_comment: str = ""
-    delimiters: tuple[Delimited, ...] = ()
-    """In the order in which they are tried."""
-    characters: bool = False
-    """A single quote begins a character, not a string (and may be something else, e.g. `'a`)."""
-    brackets: str = "()[]{}"
-    """Pairs that must balance; empty where prose makes that meaningless."""
-    block_end: str = ""
-    """The word that closes a block, e.g. `end`."""
-
-    @property
-    def module(self) -> str:
-        return self.package.replace("-", "_")
-
-
-_SLASHES = (Delimited("//", "\n", comment=True), Delimited("/*", "*/", lines=True, comment=True))
-_HASH = (Delimited("#", "\n", comment=True),)
-_DOUBLE = Delimited('"', '"')
-_SINGLE = Delimited("'", "'")
-
-_SCRIPT_SCOPES = (
-    "class_declaration",
-    "class",
-    "function_declaration",
-    "generator_function_declaration",
-    "function_expression",
-    "method_definition",
-)
-_SCRIPT_BODIES = ("statement_block", "class_body", "switch_body")
-_SCRIPT_DELIMITERS = (*_SLASHES, _DOUBLE, _SINGLE, Delimited("`", "`", lines=True))
-_TYPE_SCOPES = (
-    *_SCRIPT_SCOPES,
-    "abstract_class_declaration",
-    "interface_declaration",
-    "enum_declaration",
-    "internal_module",
-    "module",
-)
-_TYPE_BODIES = (*_SCRIPT_BODIES, "interface_body", "enum_body", "object_type")
-_C_STRINGS = ("string_literal", "char_literal", "system_lib_string", "raw_string_literal")
-_C_BODIES = ("compound_statement", "field_declaration_list", "enumerator_list", "declaration_list")
-
-GRAMMARS: dict[str, Grammar] = {
-    "python": Grammar(
-        package="tree-sitter-python",
-        ids=("python",),
-        suffixes=(".py", ".pyi", ".pyw"),
-        strings=("string",),
-        interpolations=("interpolation",),
-        imports=("import_statement", "import_from_statement", "future_import_statement"),
-        scopes=("class_definition", "function_definition"),
-        bodies=("block",),
-        indented=True,
-        suites=("module", "block"),
-        line_comment="#",
-        delimiters=(
-            Delimited('"""', '"""', lines=True),
-            Delimited("'''", "'''", lines=True),
-            *_HASH,
-            _DOUBLE,
-            _SINGLE,
-        ),
-    ),
-    "javascript": Grammar(
-        package="tree-sitter-javascript",
-        ids=("javascript", "javascriptreact"),
-        suffixes=(".js", ".jsx", ".mjs", ".cjs"),
-        strings=("string", "template_string"),
-        interpolations=("template_substitution",),
-        imports=("import_statement",),
-        scopes=_SCRIPT_SCOPES,
-        bodies=_SCRIPT_BODIES,
-        line_comment="//",
-        delimiters=_SCRIPT_DELIMITERS,
-    ),
-    "typescript": Grammar(
-        package="tree-sitter-typescript",
-        function="language_typescript",
-        ids=("typescript",),
-        suffixes=(".ts", ".mts", ".cts"),
-        strings=("string", "template_string"),
-        interpolations=("template_substitution",),
-        imports=("import_statement",),
-        scopes=_TYPE_SCOPES,
-        bodies=_TYPE_BODIES,
-        line_comment="//",
-        delimiters=_SCRIPT_DELIMITERS,
-    ),
-    "tsx": Grammar(
-        package="tree-sitter-typescript",
-        function="language_tsx",
-        ids=("typescriptreact",),
-        suffixes=(".tsx",),
-        strings=("string", "template_string"),
-        interpolations=("template_substitution",),
-        imports=("import_statement",),
-        scopes=_TYPE_SCOPES,
-        bodies=_TYPE_BODIES,
-        line_comment="//",
-        delimiters=_SCRIPT_DELIMITERS,
-    ),
-    "rust": Grammar(
-        package="tree-sitter-rust",
-        ids=("rust",),
-        suffixes=(".rs",),
-        strings=("string_literal", "raw_string_literal", "char_literal"),
-        comments=("line_comment", "block_comment"),
-        imports=("use_declaration",),
-        scopes=(
-            "function_item",
-            "impl_item",
-            "trait_item",
-            "struct_item",
-            "enum_item",
-            "mod_item",
-        ),
-        bodies=("block", "declaration_list", "field_declaration_list", "match_block"),
-        line_comment="//",
-        delimiters=(*_SLASHES, Delimited('"', '"', lines=True)),
-        characters=True,
-    ),
-    "go": Grammar(
-        package="tree-sitter-go",
-        ids=("go",),
-        suffixes=(".go",),
-        strings=("interpreted_string_literal", "raw_string_literal", "rune_literal"),
-        imports=("import_declaration",),
-        scopes=("function_declaration", "method_declaration", "type_declaration"),
-        bodies=("block", "field_declaration_list"),
-        line_comment="//",
-        delimiters=(*_SLASHES, _DOUBLE, Delimited("`", "`", lines=True)),
-        characters=True,
-    ),
-    "c": Grammar(
-        package="tree-sitter-c",
-        ids=("c",),
-        suffixes=(".c", ".h"),
-        strings=_C_STRINGS,
-        imports=("preproc_include",),
-        scopes=("function_definition", "struct_specifier", "enum_specifier"),
-        bodies=_C_BODIES,
-        line_comment="//",
-        delimiters=(*_SLASHES, _DOUBLE),
-        characters=True,
-    ),
-    "cpp": Grammar(
-        package="tree-sitter-cpp",
-        ids=("cpp", "c++", "cuda-cpp", "cuda"),
-        suffixes=(".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".ipp", ".cu", ".cuh"),
-        strings=_C_STRINGS,
-        imports=("preproc_include", "using_declaration"),
-        scopes=(
-            "function_definition",
-            "class_specifier",
-            "struct_specifier",
-            "enum_specifier",
-            "namespace_definition",
-        ),
-        bodies=_C_BODIES,
-        line_comment="//",
-        delimiters=(*_SLASHES, _DOUBLE),
-        characters=True,
-    ),
-    "java": Grammar(
-        package="tree-sitter-java",
-        ids=("java",),
-        suffixes=(".java",),
-        strings=("string_literal", "character_literal"),
-        interpolations=("string_interpolation",),
-        comments=("line_comment", "block_comment"),
-        imports=("import_declaration", "package_declaration"),
-        scopes=(
-            "class_declaration",
-            "interface_declaration",
-            "enum_declaration",
-            "record_declaration",
-            "method_declaration",
-            "constructor_declaration",
-        ),
-        bodies=("block", "class_body", "interface_body", "enum_body", "constructor_body"),
-        line_comment="//",
-        delimiters=(*_SLASHES, Delimited('"""', '"""', lines=True), _DOUBLE),
-        characters=True,
-    ),
-    "csharp": Grammar(
-        package="tree-sitter-c-sharp",
-        ids=("csharp", "cs"),
-        suffixes=(".cs", ".csx"),
-        strings=(
-            "string_literal",
-            "verbatim_string_literal",
-            "raw_string_literal",
-            "interpolated_string_expression",
-            "character_literal",
-        ),
-        interpolations=("interpolation",),
-        imports=("using_directive",),
-        scopes=(
-            "namespace_declaration",
-            "class_declaration",
-            "interface_declaration",
-            "struct_declaration",
-            "record_declaration",
-            "enum_declaration",
-            "method_declaration",
-            "constructor_declaration",
-            "property_declaration",
-            "local_function_statement",
-        ),
-        bodies=("block", "declaration_list", "enum_member_declaration_list", "accessor_list"),
-        line_comment="//",
-        delimiters=(*_SLASHES, Delimited('"""', '"""', lines=True), _DOUBLE),
-        characters=True,
-    ),
-    "ruby": Grammar(
-        package="tree-sitter-ruby",
-        ids=("ruby",),
-        suffixes=(".rb", ".rake", ".gemspec"),
-        file_names=("Rakefile", "Gemfile"),
-        strings=("string", "regex", "subshell", "heredoc_body", "string_array"),
-        interpolations=("interpolation",),
-        imports=(),
-        scopes=("module", "class", "singleton_class", "method", "singleton_method"),
-        bodies=("body_statement", "block_body"),
-        line_comment="#",
-        delimiters=(_DOUBLE, _SINGLE, *_HASH),
-        block_end="end",
-    ),
-    "php": Grammar(
-        package="tree-sitter-php",
-        function="language_php",
-        ids=("php",),
-        suffixes=(".php", ".phtml"),
-        strings=("string", "encapsed_string", "heredoc_body", "nowdoc_body"),
-        imports=("namespace_use_declaration", "namespace_definition"),
-        scopes=(
-            "class_declaration",
-            "interface_declaration",
-            "trait_declaration",
-            "enum_declaration",
-            "method_declaration",
-            "function_definition",
-        ),
-        bodies=("compound_statement", "declaration_list", "enum_declaration_list"),
-        line_comment="//",
-        delimiters=(*_SLASHES, *_HASH, _DOUBLE, _SINGLE),
-    ),
-    "bash": Grammar(
-        package="tree-sitter-bash",
-        ids=("shellscript", "bash", "sh", "zsh"),
-        suffixes=(".sh", ".bash", ".zsh", ".ksh"),
-        file_names=(".bashrc", ".bash_profile", ".profile", ".zshrc"),
-        strings=("string", "raw_string", "ansi_c_string", "heredoc_body"),
-        interpolations=("command_substitution", "expansion"),
-        scopes=("function_definition",),
-        bodies=("compound_statement", "do_group"),
-        line_comment="#",
-        # `$#` and `${#x}` are no comments: a comment's hash follows white space.
-        delimiters=(_DOUBLE, _SINGLE, Delimited(" #", "\n", comment=True)),
-        brackets="{}",  # `case` has closing parentheses without opening ones
-    ),
-    "lua": Grammar(
-        package="tree-sitter-lua",
-        ids=("lua",),
-        suffixes=(".lua",),
-        strings=("string",),
-        scopes=("function_declaration", "function_definition"),
-        bodies=("block",),
-        line_comment="--",
-        delimiters=(
-            Delimited("--[[", "]]", lines=True, comment=True),
-            Delimited("--", "\n", comment=True),
-            Delimited("[[", "]]", lines=True),
-            _DOUBLE,
-            _SINGLE,
-        ),
-        block_end="end",
-    ),
-    "sql": Grammar(
-        package="tree-sitter-sql",
-        ids=("sql", "mysql", "postgres", "plsql"),
-        suffixes=(".sql",),
-        strings=("literal",),
-        comments=("comment", "marginalia"),
-        scopes=("create_table", "create_view", "create_function", "create_query"),
-        bodies=("column_definitions", "function_body"),
-        line_comment="--",
-        delimiters=(
-            Delimited("--", "\n", comment=True),
-            Delimited("/*", "*/", lines=True, comment=True),
-            _SINGLE,
-            _DOUBLE,
-        ),
-        brackets="()",
-    ),
-    "json": Grammar(
-        package="tree-sitter-json",
-        ids=("json", "jsonc", "jsonl"),
-        suffixes=(".json", ".jsonc", ".jsonl", ".geojson"),
-        strings=("string",),
-        scopes=("pair",),
-        bodies=("object", "array"),
-        delimiters=(_DOUBLE, *_SLASHES),
-        brackets="[]{}",
-    ),
-    "yaml": Grammar(
-        package="tree-sitter-yaml",
-        ids=("yaml", "dockercompose", "github-actions-workflow"),
-        suffixes=(".yaml", ".yml"),
-        strings=("double_quote_scalar", "single_quote_scalar", "block_scalar"),
-        scopes=("block_mapping_pair",),
-        bodies=("block_node",),
-        indented=True,
-        line_comment="#",
-        delimiters=(_DOUBLE, Delimited(" #", "\n", comment=True)),
-        brackets="[]{}",
-    ),
-    "toml": Grammar(
-        package="tree-sitter-toml",
-        ids=("toml",),
-        suffixes=(".toml",),
-        file_names=("Cargo.lock", "poetry.lock", "uv.lock"),
-        strings=("string",),
-        scopes=("table", "table_array_element"),
-        line_comment="#",
-        delimiters=(
-            Delimited('"""', '"""', lines=True),
-            Delimited("'''", "'''", lines=True),
-            *_HASH,
-            _DOUBLE,
-            _SINGLE,
-        ),
-        brackets="[]{}",
-    ),
-    "html": Grammar(
-        package="tree-sitter-html",
-        ids=("html",),
-        suffixes=(".html", ".htm", ".xhtml"),
-        strings=("quoted_attribute_value",),
-        scopes=("element", "script_element", "style_element"),
-        delimiters=(Delimited("<!--", "-->", lines=True, comment=True), _DOUBLE),
-        brackets="",
-    ),
-    "css": Grammar(
-        package="tree-sitter-css",
-        ids=("css",),
-        suffixes=(".css",),
-        strings=("string_value",),
-        comments=("comment", "js_comment"),
-        imports=("import_statement",),
-        scopes=("rule_set", "media_statement"),
-        bodies=("block",),
-        delimiters=(Delimited("/*", "*/", lines=True, comment=True), _DOUBLE, _SINGLE),
-    ),
-}
+GRAMMARS: dict[str, Grammar] = {**LANGUAGES, **MORE_LANGUAGES}
 
 _BY_ID = {name: language for language, row in GRAMMARS.items() for name in row.ids}
 _BY_SUFFIX = {name: language for language, row in GRAMMARS.items() for name in row.suffixes}
@@ -418,6 +33,11 @@ def language_for(language_id: str, path: str = "") -> str | None:
         return found
     file = PurePosixPath(path.replace("\\", "/"))
     return _BY_FILE_NAME.get(file.name) or _BY_SUFFIX.get(file.suffix.lower())
+
+
+def judged(language: str) -> bool:
+    """Whether a grammar can say that a text in this language is wrong."""
+    return language in GRAMMARS and not GRAMMARS[language].prose
 
 
 def parser_for(language: str) -> Parser | None:
@@ -443,7 +63,9 @@ def _load(language: str) -> Language | str:
     """The grammar, or why there is none."""
     row = GRAMMARS[language]
     try:
-        grammar = Language(getattr(import_module(row.module), row.function)())
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            # some wheels give a number where a capsule is wanted now
+            grammar = Language(getattr(import_module(row.module), row.function)())
         Parser(grammar)  # a grammar too new for this tree-sitter is only noticed here
     except Exception as error:  # whatever a wheel does wrong, its files are plain text
         return f"error: {error} (mend it with: pip install --upgrade {row.package} tree-sitter)"

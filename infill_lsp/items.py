@@ -103,14 +103,15 @@ def _documentation(text: str, language_id: str) -> types.MarkupContent:
 
 
 def explained(answer: Answer) -> dict[str, object]:
-    """The pieces of other files that were considered, in the order in which they stand."""
+    """The pieces of other files that were considered, in the order in which they stand; of those that were
+    left out, the place only: they may hold what nobody is to see."""
     return {
         "pieces": [
             {
                 "source": each.piece.source,
                 "path": each.piece.path,
                 "line": each.piece.line,
-                "text": each.piece.text,
+                "text": each.piece.text if each.left_out is None else "",
                 "leftOut": each.left_out,
             }
             for each in answer.verdicts

@@ -15,12 +15,17 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from engine import EngineConfig, EngineError, EngineInfo, InfillEngine
+from engine import EngineConfig, EngineError, EngineInfo, InfillEngine, damaged_files
 from infill_lsp.completer import Completer, engine_status
 from infill_lsp.engines import Engines
 from infill_lsp.messages import log, tell
 from infill_lsp.settings import engine_config
 from infill_lsp.status import Status, StatusLine
+
+DAMAGED = (
+    "the files of the model {model} are damaged ({files}); it is not used. Fetch it again, or reinstall"
+    " infill-lsp, and restart"
+)
 
 Run = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Runs something beside the requests, until the connection ends."""
@@ -127,8 +132,17 @@ class Loading:
         self._status.show(self._completer.well)
         self.done_at = time.perf_counter()
         self._completer.loaded.set()
+        self._run(self._check(self._completer.engine, info))
         message = f"{info.model} loaded on {info.device} in {info.load_seconds:.1f} s"
         log(self._ls, types.MessageType.Info, message)
+
+    async def _check(self, engine: InfillEngine | None, info: EngineInfo) -> None:
+        """Look through the files, beside the requests; a model of damaged ones is not used."""
+        model = "bundled" if info.instead or self.config is None else self.config.model
+        damaged = await asyncio.to_thread(damaged_files, model)
+        if damaged and self._completer.engine is engine:
+            self.release()
+            self._failed(EngineError(DAMAGED.format(model=model, files=", ".join(damaged))))
 
     def _failed(self, error: EngineError) -> None:
         self._status.show(Status("Error", str(error)))

@@ -5,19 +5,30 @@ What a document is, and how a change is applied to it, is `documents`' business.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator, Mapping
-from urllib.parse import unquote
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from infill_lsp.completer import Completer
 from infill_lsp.documents import Change, Document
+from infill_lsp.messages import tell
+from infill_lsp.notebooks import Notebooks
 from infill_lsp.positions import Encoding
 from infill_lsp.project.neighbours import Neighbours
+from infill_lsp.uris import normal, relative
 
 logger = logging.getLogger(__name__)
+
+
+AT_ONCE = 200
+"""Changes of a document that are followed without a pause."""
+LOST = (
+    "infill-lsp cannot read a change that the editor sent, and suggests nothing in that file until it"
+    " is closed and opened again"
+)
 
 
 class OpenDocuments(Mapping[str, Document]):
@@ -26,9 +37,12 @@ class OpenDocuments(Mapping[str, Document]):
     def __init__(self, ls: LanguageServer, completer: Completer, neighbours: Neighbours) -> None:
         self._ls, self._completer, self._neighbours = ls, completer, neighbours
         self._open: dict[str, Document] = {}
+        self._notebooks = Notebooks()
 
     def __getitem__(self, uri: str) -> Document:
-        return self._open[uri]
+        document = self._open[normal(uri)]
+        document.beside = self._notebooks.beside(document, self._open)
+        return document
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._open)
@@ -38,8 +52,43 @@ class OpenDocuments(Mapping[str, Document]):
 
     def open_document(self, params: types.DidOpenTextDocumentParams) -> None:
         """Begin to mirror a document."""
-        opened = params.text_document
-        self._open[opened.uri] = Document(
+        self._begin(params.text_document)
+
+    def open_notebook(self, params: types.DidOpenNotebookDocumentParams) -> None:
+        """Begin to mirror a notebook's cells."""
+        notebook = params.notebook_document
+        for cell in params.cell_text_documents:
+            self._begin(cell)
+        self._notebooks.open(notebook.uri, [cell.document for cell in notebook.cells])
+
+    def change_notebook(self, params: types.DidChangeNotebookDocumentParams) -> None:
+        """Cells came, went or changed."""
+        cells = params.change.cells
+        if cells is None:
+            return
+        if cells.structure is not None:
+            array = cells.structure.array
+            new = [cell.document for cell in array.cells or ()]
+            for item in cells.structure.did_open or ():
+                self._begin(item)
+            self._notebooks.splice(
+                params.notebook_document.uri, array.start, array.delete_count, new
+            )
+            for closed in cells.structure.did_close or ():
+                self._forget(closed.uri)
+        for text in cells.text_content or ():
+            if (document := self.get(text.document.uri)) is not None:
+                changes = [_change(change) for change in text.changes]
+                self._apply(document, changes, text.document.version)
+
+    def close_notebook(self, params: types.DidCloseNotebookDocumentParams) -> None:
+        """Stop mirroring a notebook's cells."""
+        for cell in params.cell_text_documents:
+            self._forget(cell.uri)
+        self._notebooks.close(params.notebook_document.uri)
+
+    def _begin(self, opened: types.TextDocumentItem) -> None:
+        document = self._open[normal(opened.uri)] = Document(
             opened.uri,
             opened.text,
             version=opened.version,
@@ -47,24 +96,49 @@ class OpenDocuments(Mapping[str, Document]):
             path=self._path_in_workspace(opened.uri),
             encoding=self.encoding,
         )
-        self._neighbours.opened(self._open[opened.uri])
+        self._neighbours.opened(document)
 
-    def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Follow the editor's changes."""
-        document = self._open.get(params.text_document.uri)
+    def change_document(self, params: types.DidChangeTextDocumentParams) -> Awaitable[None] | None:
+        """Follow the editor's changes. Where they are many: all of them are followed when what is
+        returned has ended, and other windows get their turns meanwhile."""
+        document = self.get(params.text_document.uri)
         if document is None:
             logger.warning("a change of a document that is not open is ignored")
-            return
+            return None
         changes = [_change(change) for change in params.content_changes]
-        document.apply(changes, params.text_document.version)
+        version = params.text_document.version
+        if len(changes) > AT_ONCE:
+            return asyncio.ensure_future(self._change_slowly(document, changes, version))
+        self._apply(document, changes, version)
+        return None
+
+    async def _change_slowly(
+        self, document: Document, changes: Sequence[Change], version: int
+    ) -> None:
+        for start in range(0, len(changes), AT_ONCE):
+            self._apply(document, changes[start : start + AT_ONCE], version)
+            await asyncio.sleep(0)
+
+    def _apply(self, document: Document, changes: Sequence[Change], version: int) -> None:
+        document.apply(changes, version)
         if changes and (where := changes[-1].range) is not None:
             self._neighbours.touched(document, where[0][0])
 
+    def lose_document(self, uri: str) -> None:
+        """A change of it could not be read, so a mirror would show another text than the editor."""
+        if uri in self:
+            self._forget(uri)
+            tell(self._ls, types.MessageType.Warning, LOST)
+
     def close_document(self, params: types.DidCloseTextDocumentParams) -> None:
         """Stop mirroring a document."""
-        self._open.pop(params.text_document.uri, None)
-        self._neighbours.closed(params.text_document.uri)
-        self._completer.close_document(params.text_document.uri)
+        self._forget(params.text_document.uri)
+
+    def _forget(self, uri: str) -> None:
+        document = self._open.pop(normal(uri), None)
+        if document is not None:
+            self._neighbours.closed(document.uri)
+            self._completer.close_document(document.uri)
 
     def clear(self) -> None:
         """Forget them all, since the client is gone."""
@@ -85,12 +159,9 @@ class OpenDocuments(Mapping[str, Document]):
     def _path_in_workspace(self, uri: str) -> str:
         """Relative to the workspace folder that holds the file; empty when none does."""
         workspace = self._ls.workspace
-        roots = [*workspace.folders, unquote(workspace.root_uri or "")]
-        for root in roots:
-            folder = root.rstrip("/") + "/"
-            if root and unquote(uri).startswith(folder):
-                return unquote(uri)[len(folder) :]
-        return ""
+        roots = [*workspace.folders, workspace.root_uri or ""]
+        found = (relative(uri, root) for root in roots)
+        return next((path for path in found if path), "")
 
 
 def _change(change: types.TextDocumentContentChangeEvent) -> Change:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine import Draft, Stop
 from infill_lsp.context import Context
@@ -28,11 +28,17 @@ class Filled:
     """What this side cost: `context` and `postprocess`, in milliseconds."""
 
 
-def worth_showing(draft: Draft, context: Context) -> tuple[tuple[str, float], ...]:
-    """Texts that are left after post-processing, with their confidence; no text twice."""
+def worth_showing(
+    draft: Draft, context: Context, *, limited: bool = False
+) -> tuple[tuple[str, float], ...]:
+    """Texts that are left after post-processing, with their confidence; no text twice.
+
+    limited: who asks has set the length, and takes a line without its end.
+    """
     texts: dict[str, float] = {}
     for variant in draft.fills:
-        text = postprocess(variant.text, context)
+        cut_off = not (variant.ended or limited)
+        text = postprocess(variant.text, replace(context, cut_off=cut_off))
         if text:
             texts.setdefault(text, variant.confidence)
     return tuple(texts.items())

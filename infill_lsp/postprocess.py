@@ -9,21 +9,35 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from infill_lsp.brackets import PARTNER, closes_unopened, damage, open_brackets, read
-from infill_lsp.context import OPENERS, Context
+from infill_lsp.brackets import PARTNER, closes_unopened, damage, is_code, open_brackets, read
+from infill_lsp.context import Context
 from infill_lsp.cuts import (
     Surroundings,
     before_following,
-    before_loop,
-    repeats_above,
     scope_end,
     surroundings,
+    within_blocks,
 )
 from infill_lsp.faults import faulty
-from infill_lsp.grammars import GRAMMARS
+from infill_lsp.grammars import judged
+from infill_lsp.indentation import leading
+from infill_lsp.layout import aligned, joined
+from infill_lsp.notices import notice_at
+from infill_lsp.repetition import before_loop, repeats_above
 
 Step = Callable[[str, Context], str | None]
 
+_CLOSER = re.compile(r"[)\]}]|\"\"\"|'''|`|\*/|-->|</")
+_CLOSES = re.compile(r"\s*[)\]}]+[;,]?\s*")
+_IMPORT = re.compile(
+    r"\s*(?:import\b|from\s+\S+\s+import\b|#\s*include\b|using\s+[\w.]+;|use\s+[\w:\\\\]+|require\b)"
+)
+_PATH_LINE = re.compile(
+    r"^[ \t]*(?:#+|//+|--+|;+|%+|/\*+|<!--)[ \t]*(?P<path>(?:[\w.@-]+/)*[\w.@-]+\.[A-Za-z]\w{0,9})"
+    r"[ \t]*(?:\*/|-->)?[ \t]*$",
+    re.MULTILINE,
+)
+_LAST_WORD = re.compile(r"\w+\Z")
 _REMAINS = re.compile(
     r"<\|\w+\|>|<(?:fim|file|repo|gh|issue|jupyter|empty)_\w+>|<reponame>|<filename>|\x00"
 )
@@ -31,6 +45,9 @@ _OPENING_FENCE = re.compile(r"\A\s*```[\w+#.-]*(?:\n|\Z)")
 _CLOSING_FENCE = re.compile(r"(?<=\S)\s*\n```")
 _DANGLING = re.compile(r"(?:[-+*/%&|=<>.:!~^]|\b(?:and|or|not|in|is|if|else|return))\s*$")
 _UNDECIDED = re.compile(r"[\n}][ \t]*\w*\Z")
+_DUNDER = re.compile(r"^\s*__\w+__\s*=", re.MULTILINE)
+NEAR_NOTICE = 400
+"""Characters before the gap that may begin a notice."""
 _TRIMMED = 3
 """Last lines that may be cut away to make a fill parse."""
 
@@ -56,7 +73,36 @@ def _unopened(text: str, context: Context) -> str:
 
 
 def _fenceless(context: Context) -> bool:
-    return context.language in GRAMMARS and not (context.in_string or context.in_comment)
+    return is_code(context.language) and not (context.in_string or context.in_comment)
+
+
+def without_notices(text: str, context: Context) -> str:
+    """Cut before the first line that says who owns or wrote something, or that is licence text, unless
+    the workspace has that very line. In code only comments and strings say such things."""
+    said, near = text, surroundings(context)
+    if near.lexicon.brackets and not (context.in_comment or context.in_string):
+        literals = read(text, near.lexicon, near.inside).literals
+        if not literals and "__" not in text:
+            return text
+        said = _only(text, literals)
+    at = notice_at(said, context.prefix[-NEAR_NOTICE:], context.notices)
+    return text if at is None else text[:at]
+
+
+def _only(text: str, spans: tuple[tuple[int, int], ...]) -> str:
+    """The text with spaces for everything but these spans, line breaks and names such as `__author__`."""
+    said = [
+        letter if letter == "\n" or kept else " "
+        for letter, kept in zip(text, _inside(text, spans), strict=True)
+    ]
+    return "".join(said)
+
+
+def _inside(text: str, spans: tuple[tuple[int, int], ...]) -> list[bool]:
+    kept = [False] * len(text)
+    for start, end in (*spans, *(found.span() for found in _DUNDER.finditer(text))):
+        kept[start:end] = [True] * (end - start)
+    return kept
 
 
 def one_line(text: str, context: Context) -> str:
@@ -64,36 +110,43 @@ def one_line(text: str, context: Context) -> str:
     return text.partition("\n")[0] if context.single_line else text
 
 
-def joined(text: str, context: Context) -> str:
-    """Take away white space that stands before the gap already, and indent as the file does."""
-    first, *others = text.split("\n")
-    blank = not context.line_prefix.strip()
-    if not blank and context.line_prefix[-1:] in " \t" and not context.in_string:
-        first = first.lstrip(" \t")
-    elif blank and first.strip() and first[0] in " \t" and context.line_prefix:
-        bare = first.lstrip(" \t")
-        wanted = expected_indent(context)
-        if len(context.line_prefix + first) - len(bare) > len(wanted):
-            first = wanted[len(context.line_prefix) :] + bare
-    return "\n".join([first, *(_reindented(line, context) for line in others)])
+def without_frame(text: str, context: Context) -> str:
+    """Cut before a line that names a file and says nothing else: what stands behind it is another file of
+    the prompt, or the prompt's beginning again."""
+    for found in _PATH_LINE.finditer(text):
+        if (context.prefix + text[: found.start()]).strip():
+            return text[: found.start()]
+        if found["path"].rpartition("/")[2] != context.path.rpartition("/")[2]:
+            return text[: found.start()]
+    return text
 
 
-def expected_indent(context: Context) -> str:
-    """The indentation of the line above, one level deeper after a block's beginning."""
-    above = context.prefix[: len(context.prefix) - len(context.line_prefix)].rstrip()
-    line = above[above.rfind("\n") + 1 :]
-    indent = line[: len(line) - len(line.lstrip(" \t"))]
-    return indent + context.indent_unit if line.endswith(OPENERS) else indent
+def without_imports(text: str, context: Context) -> str | None:
+    """Drop a list of imports where the body of a function was wanted."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    imports = sum(1 for line in lines if _IMPORT.match(line))
+    return None if context.scopes and imports > 1 and imports == len(lines) else text
 
 
-def _reindented(line: str, context: Context) -> str:
-    """With tabs for spaces or spaces for tabs, where the gap's own line does not say otherwise."""
-    body = line.lstrip(" \t")
-    space = line[: len(line) - len(body)]
-    if context.indent_unit == "\t":
-        keep = " " in context.indent or "\t" in space  # spaces after tabs only align
-        return line if keep else space.replace(" " * 4, "\t") + body
-    return line if "\t" in context.indent else space.replace("\t", context.indent_unit) + body
+def whole(text: str, context: Context) -> str | None:
+    """Of a text that ran out of time: its lines that have their ends. A single line without its end only
+    where a grammar takes it for whole, up to a last word that is a name around it."""
+    if not context.cut_off:
+        return text
+    head, _, last = text.rpartition("\n")
+    if head.strip():
+        return text if _CLOSES.fullmatch(last) else head
+    if context.in_comment or context.in_string or not judged(context.language):
+        return None
+    word = _LAST_WORD.search(text)
+    known = word is None or re.search(rf"\b{word[0]}\b", context.prefix + context.suffix)
+    line = text if known or word is None else text[: word.start()]
+    for end in (len(line), line.rfind(";") + 1):
+        start = closed(line[:end].rstrip(), context)
+        where = context.language, context.prefix, start or "", context.suffix
+        if start and not _DANGLING.search(start) and not faulty(*where, unfinished=True):
+            return start
+    return None
 
 
 def within_scope(text: str, context: Context) -> str:
@@ -103,7 +156,7 @@ def within_scope(text: str, context: Context) -> str:
 
 def without_following(text: str, context: Context) -> str:
     """Cut what stands after the gap anyway (see `cuts.before_following`)."""
-    return before_following(text, context)
+    return within_blocks(before_following(text, context), context)
 
 
 def without_loops(text: str, context: Context) -> str | None:
@@ -133,28 +186,33 @@ def closed(text: str, context: Context) -> str | None:
 
 
 def _line_closed(text: str, near: Surroundings, context: Context) -> str:
-    """With closers for what the gap's own line has opened, where the fill ends that line and nothing
-    below closes it."""
+    """With closers for what the gap's own line has opened, where the fill ends that line, but for
+    closers that stand there, and nothing else closes it."""
     body = text.rstrip()
-    if "\n" in body or context.line_suffix.strip() or body.endswith(",") or _DANGLING.search(body):
+    rest = context.line_suffix.strip(" )]};,:")
+    if "\n" in body or rest or body.endswith(",") or _DANGLING.search(body):
         return text
     here = len(open_brackets(read(context.line_prefix, near.lexicon)))
     wrong, closed_text = damage(near, text), body
+    inside = read(text, near.lexicon, near.inside).inside
+    if inside is not None and not inside.comment and wrong:
+        closed_text += inside.close
     for bracket in reversed(near.opened[len(near.opened) - here :]):
+        if (after := damage(near, closed_text)) < wrong:
+            text, wrong = closed_text, after
         closed_text += PARTNER[bracket]
-        if damage(near, closed_text) >= wrong:
-            return text
-        wrong = damage(near, closed_text)
-        text = closed_text
-    return text
+    return closed_text if damage(near, closed_text) < wrong else text
 
 
 def _completed(text: str, near: Surroundings, context: Context) -> str | None:
-    """The text with closers for the brackets it opened. None where that would look foolish: in a
-    half-done expression, or with more of the line to follow."""
+    """The text with closers for the brackets and the string that it opened. None where that would look
+    foolish: in a half-done expression, or with more of the line to follow."""
     body = text.rstrip().removesuffix(",")
+    if context.line_suffix.strip(" )]};,"):
+        return None
+    body = _unquoted(body, near, context)
     reading = read(body, near.lexicon, near.inside)
-    if reading.inside is not None or _DANGLING.search(body) or context.line_suffix.strip(" )]};,"):
+    if reading.inside is not None or _DANGLING.search(body):
         return None
     for bracket, at in reversed(open_brackets(reading)):
         line_end = body.find("\n", at)
@@ -165,11 +223,39 @@ def _completed(text: str, near: Surroundings, context: Context) -> str | None:
     return body
 
 
+def _unquoted(body: str, near: Surroundings, context: Context) -> str:
+    """The text with an end for the string or comment that it leaves open; that of several lines ends on
+    a line of its own, in the column where it begins."""
+    reading = read(body, near.lexicon, near.inside)
+    inside = reading.inside
+    if inside is None or inside is near.inside or inside.close == "\n":
+        return body
+    start = reading.literals[-1][0]
+    if not inside.lines and "\n" in body:
+        return body  # its line is half
+    if "\n" not in body[start:]:
+        return body + (" " if inside.comment else "") + inside.close
+    lines = body.split("\n")
+    while lines and (not lines[-1].strip() or lines[-1].rstrip().endswith(":")):
+        del lines[-1]  # a heading with nothing under it
+    body = "\n".join(lines)
+    if "\n" not in body[start:]:
+        return body + (" " if inside.comment else "") + inside.close
+    line = (context.line_prefix + body[:start]).rpartition("\n")[2]
+    return f"{body}\n{leading(line)}{' ' if inside.comment else ''}{inside.close}"
+
+
 def tidy(text: str, context: Context) -> str | None:
     """No white space at the end, except where the rest of the line leans on it; not nothing."""
     if not text.strip():
         return None
     rest = context.line_suffix
+    if "\n" in text and _CLOSER.match(rest.lstrip()):
+        opened = text.startswith("\n") or context.in_string or context.in_comment
+        if "\n" not in text.strip() and not text.startswith("\n"):
+            return text.rstrip()
+        if opened or not text.rpartition("\n")[2].strip():
+            return f"{text.rstrip()}\n{context.indent}"  # in the column of the line that opens it
     if context.ends_itself and rest.strip() and "\n" in text:
         return text  # the model has seen what its last line must lead to
     leaning = rest[:1].strip() != "" and rest[0] not in ")]};,"
@@ -183,6 +269,12 @@ def parseable(text: str, context: Context) -> str | None:
     if context.in_comment or context.in_string:
         return text
     head, strict = text, context.goes_on or closes_unopened(surroundings(context))
+    moved = aligned(text, context)
+    heads = (text, moved) if moved is not None else (text,)
+    for each in heads:
+        where = context.language, context.prefix, each, context.suffix
+        if not faulty(*where, strict=strict, unfinished=True):
+            return each
     for _ in range(_TRIMMED):
         where = context.language, context.prefix, head, context.suffix
         if not faulty(*where, strict=strict, unfinished=True):
@@ -208,6 +300,10 @@ def on_own_lines(text: str, context: Context) -> str:
 STEPS: tuple[Step, ...] = (
     without_remains,
     without_fence,
+    without_frame,
+    without_imports,
+    without_notices,
+    whole,
     one_line,
     joined,
     within_scope,
@@ -251,7 +347,7 @@ def is_complete(context: Context) -> Callable[[str], bool]:
         if len(body) < len(text.replace("\r\n", "\n").rstrip("\ufffd")):
             return True
         unopened, body = _unopened(body, context), without_fence(body, context)
-        if len(body) < len(unopened):
+        if len(body) < len(unopened) or len(without_notices(body, context)) < len(body):
             return True
         if context.single_line and "\n" in body:
             return True

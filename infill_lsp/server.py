@@ -33,6 +33,7 @@ def make_server(engines: Engines) -> InfillServer:
 def _add_life_cycle(server: InfillServer) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(ls: InfillServer, params: types.InitializeParams) -> None:
+        ls.watch_editor(params.process_id)
         ls.client_name = params.client_info.name if params.client_info else ""
         ls.set_layer("initialize", params.initialization_options)
         wanted = ls.completer.settings.completion_fallback
@@ -92,7 +93,8 @@ def _add_commands(server: InfillServer) -> None:
         """What of other files stands in a document's prompts, and what was left out and why."""
         if len(uris) != 1 or not isinstance(uris[0], str):
             raise JsonRpcInvalidParams("infill.explainContext: give one document's URI")
-        return items.explained(ls.neighbours.explain(uris[0]))
+        document = ls.documents.get(uris[0])
+        return items.explained(ls.neighbours.explain(document.uri if document else uris[0]))
 
     @server.command("infill.watch")
     def watch(ls: InfillServer, *wanted: object) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import Any
 
+import psutil
 from lsprotocol import types
 from pygls.exceptions import FeatureRequestError, JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import default_converter
 
-from infill_lsp import settings
+from infill_lsp import settings, structuring
 from infill_lsp.acceptance import Acceptance
 from infill_lsp.completer import Completer
 from infill_lsp.engines import Engines
@@ -33,8 +33,18 @@ from infill_lsp.usage import Event, UsageLog
 
 logger = logging.getLogger(__name__)
 
+EDITOR_SECONDS = 2.0
+"""How often it is looked whether the editor is still there."""
 CONFIGURATION_SECONDS = 2.0
 """How long the engine's start waits for a client to answer `workspace/configuration`."""
+
+
+def process_of(pid: int) -> psutil.Process | None:
+    """The process with this id; None where there is none, or it is not to be seen."""
+    try:
+        return psutil.Process(pid)
+    except (psutil.Error, ValueError, OverflowError):
+        return None
 
 
 class InfillServer(LanguageServer):
@@ -47,12 +57,17 @@ class InfillServer(LanguageServer):
             "infill-lsp",
             importlib.metadata.version("infill-lsp"),
             protocol_cls=InfillProtocol,
-            converter_factory=default_converter,
+            notebook_document_sync=types.NotebookDocumentSyncOptions(
+                [types.NotebookDocumentFilterWithNotebook(notebook="*")]
+            ),
+            converter_factory=structuring.converter,
         )
         self.completer = Completer(on_busy=lambda: self.status.busy())
-        self.neighbours = Neighbours()
+        self.neighbours = Neighbours(on_trouble=self._show_trouble)
         self.completer.neighbours = self.neighbours.snippets
         self.completer.ignored = self.neighbours.ignored
+        self.completer.contradiction = self.neighbours.contradiction
+        self.completer.settle = self.neighbours.settle
         self.documents = OpenDocuments(self, self.completer, self.neighbours)
         self.protocol.keeper = self.documents
         self.status = StatusLine(self._send_status)
@@ -65,7 +80,11 @@ class InfillServer(LanguageServer):
         self.client_name = ""
         self._layers: dict[str, object] = {}
         self._reported: set[str] = set()
+        self._told = False
+        """Whether the client was asked to say which files change."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self.abandoned = asyncio.Event()
+        """Set when nobody is at the other end, although it is not closed."""
 
     # Settings
 
@@ -80,6 +99,7 @@ class InfillServer(LanguageServer):
                 tell(self, types.MessageType.Warning, problem)
         self.neighbours.sources = reading.settings.project_context
         switched = bool(self.neighbours.sources) != bool(self.completer.settings.project_context)
+        self.neighbours.exclude(reading.settings.disabled_files)
         self.completer.settings = reading.settings
         if switched and self.loading.config is not None:
             self.run(self.start_project())
@@ -113,16 +133,16 @@ class InfillServer(LanguageServer):
         await self.start_project()
 
     async def start_project(self) -> None:
-        """Begin to read the workspace's folders, where that is wanted; end it where it is not."""
+        """Begin to read the workspace's folders: their sources where that is wanted, and their ignore
+        rules."""
         self.neighbours.set_folders(self.workspace.folders or [self.workspace.root_uri or ""])
-        if not self.completer.settings.project_context:
-            self.neighbours.stop()
-            return
+        wanted = bool(self.completer.settings.project_context)
         workspace = self.client_capabilities.workspace
         watched = workspace.did_change_watched_files if workspace else None
         told = bool(watched and watched.dynamic_registration)
-        await self.neighbours.start(watch=not told)
-        if told:
+        await self.neighbours.start(watch=wanted and not told, index=wanted)
+        if told and not self._told:
+            self._told = True
             watcher = types.FileSystemWatcher("**/*")
             options = types.DidChangeWatchedFilesRegistrationOptions([watcher])
             await self._register("infill-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
@@ -142,6 +162,19 @@ class InfillServer(LanguageServer):
             logger.info("the client does not announce %s", method)
 
     # The connection
+
+    def watch_editor(self, pid: int | None) -> None:
+        """End the connection when the editor's process is gone: its pipe may be held open by another one.
+        Not where there is no such process from the start, as when it runs in another container."""
+        local = self.protocol.token is None  # who comes through a port may be anywhere
+        if pid is not None and local and (editor := process_of(pid)) is not None:
+            self.run(self._until_gone(editor))
+
+    async def _until_gone(self, editor: psutil.Process) -> None:
+        while editor.is_running() and editor.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(EDITOR_SECONDS)
+        logger.warning("the editor's process is gone; its connection is ended")
+        self.abandoned.set()
 
     def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside the requests; ends with the connection."""
@@ -169,6 +202,12 @@ class InfillServer(LanguageServer):
         kind = str(error).partition(":")[0]
         log(self, types.MessageType.Error, f"internal error: {kind} in {place}")
         logger.error("internal error: %s in %s", kind, place)
+
+    def _show_trouble(self, why: str) -> None:
+        """Other files are not looked at; an empty text: they are again."""
+        had, self.status.trouble = self.status.trouble, why
+        if why != had:
+            self.status.show(Status("Warning", why) if why else self.completer.well)
 
     def _send_status(self, status: Status) -> None:
         self.protocol.notify(DID_CHANGE_STATUS, asdict(status))

@@ -19,14 +19,21 @@ from engine import EngineConfig
 SECTION = "infill"
 Source = Literal["imports", "sibling", "called", "similar", "recent"]
 """Where pieces of other files come from, in the order in which they stand in a prompt."""
+_DATA = ("json", "yaml", "yml", "toml", "ini", "xml", "properties", "enc", "txt")
 PRIVATE_FILES = (
-    *(".env", ".env.*", "*.env", ".envrc"),
-    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.kdbx", "*.gpg"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
-    *(".netrc", ".pgpass", ".npmrc", ".pypirc", ".htpasswd", ".git-credentials"),
-    *("credentials", "credentials.json", "credentials.toml", "credentials.y*ml"),
-    *("secrets.json", "secrets.toml", "secrets.y*ml", "service-account*.json"),
-    *("*.tfvars", "*.tfstate"),
+    *(".env", ".env[._-]*", "*.env", ".envrc", ".flaskenv"),
+    *(f"env.{name}*" for name in ("local", "dev", "prod", "stag", "test")),
+    *("*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.pkcs12", "*.jks", "*.jceks", "*.bks"),
+    *("*.keystore", "*.ppk", "*.kdb", "*.kdbx", "*.gpg", "*.age", "*.agekey", "*.ovpn"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.ssh/*", "*.gnupg/*"),
+    *("[._]netrc", ".authinfo*", ".pgpass", "pgpass.conf", ".my.cnf", ".mylogin.cnf", ".s3cfg"),
+    *(".npmrc", ".yarnrc.yml", ".pypirc", ".boto", ".htpasswd", ".git-credentials", ".dockercfg"),
+    *("*.docker/config.json", "*.kube/config", "*.aws/config", "*.composer/auth.json"),
+    *(".vault-token", ".msmtprc", ".fetchmailrc", ".terraformrc", "rclone.conf", ".*_history"),
+    *("kubeconfig", "*.kubeconfig", "*.tfvars", "*.tfvars.json", "*.tfstate", "*.tfstate.*"),
+    *("service-account*.json", "*-adminsdk-*.json", "wp-config.php", "local.settings.json"),
+    *("credentials", "credentials.tfrc.json"),
+    *(f"*{word}.{ending}" for word in ("credentials", "secret", "secrets") for ending in _DATA),
 )
 """Names that files with keys, passwords and tokens have."""
 
@@ -42,7 +49,8 @@ class Settings:
     disabled_languages: tuple[str, ...] = ()
     """No suggestions in these languages: the editor's language ids, e.g. `markdown`."""
     disabled_files: tuple[str, ...] = PRIVATE_FILES
-    """No suggestions in files whose name or path matches one of these patterns."""
+    """No suggestions in files whose name or path matches one of these patterns, and nothing of them in
+    other files' prompts."""
     ignored_files: bool = False
     """Suggest in files that `.gitignore` or `.infillignore` names, too."""
     project_context: tuple[Source, ...] = ("imports", "similar", "recent")

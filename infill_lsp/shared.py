@@ -18,7 +18,13 @@ import engine
 from infill_lsp.engines import EngineFactory, Engines
 from infill_lsp.rendezvous import GREETING, LENGTH, UnreachableError, locked
 from infill_lsp.server import make_server
-from infill_lsp.transport import converse, run_to_the_end, set_up_logging, socket_chunks
+from infill_lsp.transport import (
+    BoundedWriter,
+    converse,
+    run_to_the_end,
+    set_up_logging,
+    socket_chunks,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +89,7 @@ class _Shared:
         try:
             writer.write(GREETING)
             server = make_server(self._engines)
-            server.protocol.set_writer(_Chunks(writer))
+            server.protocol.set_writer(_Chunks(BoundedWriter(writer)))
             await converse(server, socket_chunks(reader))
             code = server.protocol.exit_code
             writer.write(bytes(LENGTH) + bytes([1 if code is None else code]))
@@ -98,7 +104,7 @@ class _Shared:
 class _Chunks:
     """Writes messages so that a relay can tell the last one."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, writer: BoundedWriter) -> None:
         self._writer = writer
 
     def write(self, data: bytes) -> None:

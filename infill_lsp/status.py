@@ -28,10 +28,14 @@ class StatusLine:
 
     def __init__(self, send: Callable[[Status], None]) -> None:
         self._send = send
+        self.trouble = ""
+        """What is wrong beside the requests; shown in place of what is normal, while not empty."""
         self.current = Status(kind="Inactive", message="not started yet")
 
     def show(self, status: Status) -> None:
         """Show this from now on."""
+        if self.trouble and status.kind == "Normal":
+            status = Status("Warning", self.trouble, status.busy)
         if status != self.current:
             self.current = status
             self._send(status)

@@ -16,6 +16,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from infill_lsp import items
 from infill_lsp.completer import Answer
 from infill_lsp.documents import Document
+from infill_lsp.indentation import from_options
 from infill_lsp.positions import within
 from infill_lsp.session import InfillServer
 from infill_lsp.status import Status
@@ -97,6 +98,9 @@ async def _suggest(
     if asked_for is not None and asked_for < document.version:
         ls.status.show(replace(ls.completer.well, message="the text changed meanwhile"))
         return None
+    if options := getattr(where, "formatting_options", None):
+        unit = from_options(options.get("tabSize"), options.get("insertSpaces"))
+        document.around = replace(document.around, options=unit)
     ls.neighbours.touched(document, position.line)
     popup = _popup(document, selected) if selected is not None else None
     began = time.perf_counter()

@@ -8,9 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "gpu")]
+
+from gpu_session import pytest_cmdline_main, pytest_terminal_summary  # noqa: E402, F401 - hooks
 
 for _kind in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
     os.environ[_kind] = tempfile.mkdtemp(prefix="infill-")
@@ -19,3 +22,8 @@ for _kind in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
 # On a shared machine a slow example is no failure.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """See `tests/trust/conftest.py`."""
+    parser.addoption("--share", default="0.1", help="of each bar of `-m trust`; 1: the whole bar")

@@ -139,7 +139,12 @@ class FakeEngine:
         gaps = len(request.between) + 1
         settled = 1.0 if stop is not Stop.RUNNING else step / self.steps
         fills = tuple(
-            Fill(gapped, 0.9 - 0.01 * rank, _canvas(request, gapped, settled))
+            Fill(
+                gapped,
+                0.9 - 0.01 * rank,
+                _canvas(request, gapped, settled),
+                stop in (Stop.STABLE, Stop.COMPLETE),
+            )
             for rank, text in enumerate(texts[: request.variants])
             for first, *rest in [[text] * gaps if isinstance(text, str) else text]
             for gapped in [(request.begins + first, *rest)]

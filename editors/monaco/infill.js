@@ -1,4 +1,4 @@
-// Grey text from infill-lsp in Monaco: a page on this machine speaks to `infill-lsp --ws PORT`.
+// Grey text from infill-lsp in Monaco: a page speaks to `infill-lsp --ws PORT --allow-origin ITS_ORIGIN`.
 // The server decides the text and the range; Monaco asks, draws and accepts.
 
 const ACCEPTED = "infill.accepted";
@@ -8,7 +8,7 @@ const AUTOMATIC = 2;
  * Suggest in every editor of the page until the result is disposed of.
  * @param monaco the module `monaco-editor`
  * @param {string} address of the server, such as "ws://127.0.0.1:8765"
- * @param {object} settings the section `infill`
+ * @param {object} settings the section `infill`, with the server's `token` in it
  */
 export async function connect(monaco, address, settings = {}) {
   const server = await open(address);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.models.base import ModelSpec
 from engine.models.diffusion_gemma import DiffusionGemmaConfig
@@ -23,7 +23,25 @@ class Size:
     """The one of `contexts` that a warm key behind the longest is compared with."""
     usual: int
     """The one of `contexts` at which batches, whole canvases and transformers are measured."""
+    canvases: tuple[int, ...]
+    """Smaller canvases, of which a step is measured."""
+    compared: DiffusionGemmaConfig
+    """The shape whose step transformers makes, too."""
 
+    def short(self) -> Size:
+        """Each figure once that a bar is made of; transformers with one layer of the full kind and
+        those before it, since compiling takes minutes for all."""
+        kinds = self.compared.kinds[: self.compared.kinds.index("full") + 1]
+        return replace(
+            self,
+            contexts=tuple(sorted({self.near, self.usual, max(self.contexts)})),
+            batches=(1, max(self.batches)),
+            compared=replace(self.compared, kinds=kinds),
+        )
+
+
+KEY_TOKENS, KEY_SLOTS = 2, 32
+"""A warm keystroke: so many new tokens of prompt, then one step over so many slots."""
 
 PUBLISHED = DiffusionGemmaConfig(
     kinds=("sliding", "sliding", "sliding", "sliding", "sliding", "full") * 5,
@@ -58,7 +76,25 @@ TINY = DiffusionGemmaConfig(
 )
 
 SIZES = {
-    "real": Size(PUBLISHED, (512, 1024, 2048, 4096, 7936), (1, 2, 4, 8, 16), 256, 1024, 2048),
-    "tiny": Size(TINY, (32, 64), (1, 2), 16, 32, 64),
+    "real": Size(
+        config=PUBLISHED,
+        contexts=(512, 1024, 2048, 4096, 7936),
+        batches=(1, 2, 4, 8, 16),
+        canvas=256,
+        near=1024,
+        usual=2048,
+        canvases=(16, 32, 64, 128),
+        compared=PUBLISHED,
+    ),
+    "tiny": Size(
+        config=TINY,
+        contexts=(32, 64),
+        batches=(1, 2),
+        canvas=32,
+        near=32,
+        usual=64,
+        canvases=(16,),
+        compared=TINY,
+    ),
 }
 """The longest prompt leaves room for its canvas within 8,192 tokens."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 BUNDLED = Path(__file__).parent / "qwen2.5-coder-0.5b"
 """The folder of the model that comes with the package."""
 
@@ -37,10 +35,13 @@ class KnownModel:
     """What it takes on the device, in the smallest form, without the prompt's cache."""
     source: str
     """Where its weights come from."""
-    path: Path
-    """Its folder, which is there once the model is."""
     gguf: GgufFile | None = None
     """The file of `source` that it is made from. None: its repository is taken as it is."""
+
+    @property
+    def path(self) -> Path:
+        """Its folder, which is there once the model is."""
+        return models_folder() / self.name if self.download_bytes else BUNDLED
 
     @property
     def available(self) -> bool:
@@ -50,6 +51,8 @@ class KnownModel:
 
 def models_folder() -> Path:
     """Where fetched models are kept."""
+    import platformdirs  # only where the user's own folders are meant
+
     return Path(platformdirs.user_data_dir("infill-lsp", appauthor=False)) / "models"
 
 
@@ -64,7 +67,6 @@ def known_models() -> tuple[KnownModel, ...]:
             download_bytes=0,
             memory_bytes=300_000_000,
             source="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
-            path=BUNDLED,
             gguf=GgufFile(
                 revision="ebb2015119c907b064c512bf053e945850b5875f",
                 name="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
@@ -80,7 +82,6 @@ def known_models() -> tuple[KnownModel, ...]:
             download_bytes=1_117_320_768,
             memory_bytes=1_000_000_000,
             source="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
-            path=models_folder() / "qwen2.5-coder-1.5b",
             gguf=GgufFile(
                 revision="f86cb2c1fa58255f8052cc32aeede1b7482d4361",
                 name="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
@@ -97,6 +98,5 @@ def known_models() -> tuple[KnownModel, ...]:
             download_bytes=51_600_000_000,
             memory_bytes=16_100_000_000,
             source="google/diffusiongemma-26B-A4B-it",
-            path=models_folder() / "diffusiongemma",
         ),
     )

@@ -10,13 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
 from engine.models.catalog import KnownModel, known_models
+from engine.models.digests import write_digests
 from engine.request import EngineError
 
 PATTERNS = ("*.safetensors", "*.json", "LICENSE*", "README.md")
@@ -34,6 +35,8 @@ class Offer:
     licence: str
     sizes: Mapping[str, int]
     """Bytes of each file."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file that the hub knows one of: of its weights."""
 
 
 class Hub(Protocol):
@@ -59,7 +62,12 @@ class HuggingFace:
             name: size for name, size in sizes.items() if any(map(Path(name).match, PATTERNS))
         }
         licence = info.card_data.license if info.card_data is not None else None
-        return Offer(info.sha or "", str(licence or "unknown"), wanted)
+        digests = {
+            file.rfilename: file.lfs.sha256
+            for file in info.siblings or []
+            if file.lfs is not None and file.rfilename in wanted
+        }
+        return Offer(info.sha or "", str(licence or "unknown"), wanted, digests)
 
     def fetch(self, repository: str, revision: str, names: list[str], folder: Path) -> None:
         from huggingface_hub import snapshot_download
@@ -102,6 +110,7 @@ def get_model(name: str, say: Callable[[str], None], hub: Hub | None = None) -> 
         _check_disk(part, missing)
         hub.fetch(model.source, offer.revision, sorted(offer.sizes), part)
         _check_whole(part, offer)
+        write_digests(part, offer.digests or None)
         part.rename(model.path)
     except OSError as error:
         raise EngineError(

@@ -13,7 +13,6 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-import platformdirs
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -35,6 +34,8 @@ DISK_RESERVE = 10_000_000_000
 
 def kept_folder(source: Path, form: Form, dtype: torch.dtype) -> Path:
     """Where the packed matrices of the checkpoint in `source` are kept, or would be."""
+    import platformdirs  # only where the user's own folders are meant
+
     said = [str(VERSION), form, str(dtype), str(source.resolve())]
     for path in sorted([*source.glob("*.safetensors"), source / "config.json"]):
         status = path.stat()

@@ -9,12 +9,21 @@ from safetensors.torch import save
 from torch import Tensor
 
 from engine.models.block_llama import BlockLlamaConfig
+from engine.models.digests import MANIFEST, write_digests
 from engine.models.replace_folder import replaced_folder
 from engine.models.weights import write_config
 
 LARGEST_FILE = 50_000_000
 """Bytes: what a code host takes without asking."""
-FILES = ("config.json", "tokenizer.json", "*.safetensors", "LICENSE", "model_card.md", "curves.png")
+FILES = (
+    "config.json",
+    "tokenizer.json",
+    "*.safetensors",
+    "LICENSE",
+    "model_card.md",
+    "curves.png",
+    MANIFEST,
+)
 """Patterns of all files in such a folder."""
 
 
@@ -55,5 +64,6 @@ def write_model(
         for number, content in enumerate(files, 1):
             path = new / f"model-{number:05}-of-{len(files):05}.safetensors"
             path.write_bytes(content)
+        write_digests(new)
         (new / "LICENSE").write_bytes(licence)
         (new / "model_card.md").write_text(card, encoding="utf-8")

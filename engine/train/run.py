@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def train(
 
     A checkpoint in `out` is resumed, with its own recipe unless one is given. start: the model that
     a new run begins with, by name or folder. workers: processes that make batches ahead. every:
-    seconds between two looks at the held-out loss and saves. EngineError says what is wrong.
+    seconds between two looks at the held-out loss and saves. Curves are drawn where matplotlib is
+    installed. EngineError says what is wrong.
     """
     folder, place = find_folder(start), local_device(find_device(device))
     documents, heldout = read_corpus(corpus, "train"), read_corpus(corpus, "heldout")
@@ -88,7 +90,8 @@ def train(
         trainer = trainer_on(ALONE)
         trainer.resume(out / CHECKPOINT)
     finish.export_measured(trainer.model, folder, out, linears, heldout or documents)
-    curves.draw(curves.read_log(out / LOG), out / MODEL / CURVES)
+    if find_spec("matplotlib"):  # the model is worth more than its picture
+        curves.draw(curves.read_log(out / LOG), out / MODEL / CURVES)
     finish.describe(out, corpus, began=began_as(start), device=place.type)
     return out / MODEL
 

@@ -10,11 +10,9 @@ import asyncio
 import json
 import platform
 import statistics
-import sysconfig
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -22,6 +20,7 @@ from rich.table import Table
 
 import engine
 from engine import Cancelled, Draft, EngineConfig, InfillEngine, InfillRequest
+from engine.bench.source import standard_library
 from infill_lsp.commands import bench_project, bench_server
 from infill_lsp.commands.provenance import commit, versions
 from infill_lsp.completion import fill
@@ -83,17 +82,6 @@ def run(config: EngineConfig, *, repeats: int, as_json: bool) -> int:
     }
     print(json.dumps(document))
     return 0
-
-
-def standard_library(lines: int) -> str:
-    """That many lines of real code: modules of the standard library, one after another."""
-    folder = Path(sysconfig.get_paths()["stdlib"])
-    text: list[str] = []
-    for path in sorted(folder.glob("*.py")):
-        text += path.read_text("utf-8", errors="ignore").splitlines(keepends=True)
-        if len(text) >= lines:
-            break
-    return "".join(text[:lines])
 
 
 def typing(

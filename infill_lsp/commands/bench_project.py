@@ -94,10 +94,10 @@ async def _project(folder: Path) -> _Read:
         answers = []
         paths = sorted(folder.rglob("*.py"))
         for path in paths[:: max(1, len(paths) // QUESTIONS)]:
-            text = read_source(path)
+            inside = path.relative_to(folder).as_posix()
+            text = read_source(folder, inside)
             if text is None:
                 continue
-            inside = path.relative_to(folder).as_posix()
             document = Document(path.as_uri(), text, path=inside)
             context = gather(document.snapshot(), len(text) // 2)
             began = time.perf_counter()

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import shlex
-import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 
 from engine import EngineConfig
+from engine.bench.source import commit
 
-
-def commit() -> str | None:
-    """The commit that runs, `-dirty` with changes. None for an installed package."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+__all__ = ["commit", "engine_options", "eval_command", "versions"]
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -9,12 +9,19 @@ import argparse
 import sys
 
 from infill_lsp import relay
+from infill_lsp.access import TokenError, is_loopback, token_from
 from infill_lsp.commands import CommandError
+from infill_lsp.isolation import command
 from infill_lsp.rendezvous import UnreachableError
 
-SHARED = (sys.executable, "-P", "-m", "infill_lsp.cli", "serve", "--shared")
+SHARED = (*command("infill_lsp.cli"), "serve", "--shared")
 """Starts the server that windows share, with the socket's path after it."""
-_HTTP_OPTIONS = ("token_file", "model", "device", "threads")
+_HTTP_OPTIONS = ("model", "device", "threads")
+REMOTE = """
+infill-lsp: WARNING: listening on {host}, which other machines may reach.
+infill-lsp: WARNING: there is no TLS: your code and the token can be read on the way.
+"""
+_LISTENING = {"tcp", "ws", "http"}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,6 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     if "http" not in given and (stray := [name for name in _HTTP_OPTIONS if name in given]):
         option = stray[0].replace("_", "-")
         raise CommandError(f"--{option} goes with --http; an editor has settings for that")
+    if "token_file" in given and not given.keys() & _LISTENING:
+        raise CommandError("--token-file goes with --tcp, --ws and --http")
+    if "allow_origin" in given and "ws" not in given:
+        raise CommandError("--allow-origin goes with --ws")
     if "http" in given:
         return _http(arguments)
     if not (arguments.standalone or given.keys() & {"tcp", "ws", "shared"}):
@@ -35,22 +46,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.shared is not None:
         return shared.serve_shared(arguments.shared)
     if arguments.tcp is not None:
-        return transport.serve_tcp(*_address(arguments.tcp))
+        host, port = _listening_address(arguments.tcp, arguments.allow_remote)
+        return transport.serve_tcp(host, port, _token(arguments))
     if arguments.ws is not None:
-        return transport.serve_ws(*_address(arguments.ws))
+        host, port = _listening_address(arguments.ws, arguments.allow_remote)
+        return transport.serve_ws(host, port, _token(arguments), arguments.allow_origin or ())
     return transport.serve_stdio()
 
 
 def _http(arguments: argparse.Namespace) -> int:
     try:
-        from infill_lsp.endpoint import app, serving
+        from infill_lsp.endpoint import serving
     except ImportError:
         raise CommandError("--http needs aiohttp: pip install 'infill-lsp[http]'") from None
     from infill_lsp.settings import Settings
 
     host, port = _address(arguments.http)
-    host = host.strip("[]")  # as IPv6 addresses are written before a port
-    if not app.is_loopback(host):
+    if not is_loopback(host):
         raise CommandError(f"--http listens on loopback addresses only, not on {host}")
     defaults = Settings()
     settings = Settings(
@@ -58,15 +70,33 @@ def _http(arguments: argparse.Namespace) -> int:
         device=arguments.device or defaults.device,
         threads=arguments.threads,
     )
+    return serving.serve_http(host, port, settings, _token(arguments))
+
+
+def _token(arguments: argparse.Namespace) -> str:
     try:
-        token = serving.token_from(arguments.token_file)
-    except serving.TokenError as error:
+        return token_from(arguments.token_file)
+    except TokenError as error:
         raise CommandError(str(error)) from error
-    return serving.serve_http(host, port, settings, token)
+
+
+def _listening_address(text: str, allow_remote: bool) -> tuple[str, int]:
+    """Loopback, unless that is said to be wanted otherwise."""
+    host, port = _address(text)
+    if is_loopback(host):
+        return host, port
+    if not allow_remote:
+        raise CommandError(
+            f"{host} is not this machine's loopback address: whoever reaches it could read your code as"
+            " it passes, for there is no TLS. Use `ssh -L`, or say --allow-remote"
+        )
+    print(REMOTE.format(host=host), file=sys.stderr)
+    return host, port
 
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
         raise CommandError(f"{text!r} is not [HOST:]PORT, for example 127.0.0.1:8765")
-    return host or "127.0.0.1", int(port)
+    # Brackets: as IPv6 addresses are written before a port.
+    return host.strip("[]") or "127.0.0.1", int(port)

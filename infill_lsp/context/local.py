@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from tree_sitter import Tree
 
-from infill_lsp.brackets import around
-from infill_lsp.documents import Snapshot
+from infill_lsp.brackets import Surroundings, around, is_code
+from infill_lsp.delimiters import name_of
+from infill_lsp.documents import BOM, Snapshot
 from infill_lsp.excerpt import LOOK, begins_definition
 from infill_lsp.faults import errors
-from infill_lsp.grammars import GRAMMARS
+from infill_lsp.indentation import DEFAULT, INDENTED, leading, unit_in, width
 from infill_lsp.positions import line_bounds
 from infill_lsp.syntax import Scope as Scope
 from infill_lsp.syntax import imports, imports_of_head, in_comment, in_string, scopes_at
@@ -28,8 +29,6 @@ FOREIGN = 8
 OPENERS = (":", "{", "(", "[")
 """How a line ends that opens a block, or a bracket over several lines."""
 
-_INDENTED = re.compile(r"^([ \t]+)[^\s*]", re.MULTILINE)  # ` *` continues a comment
-_UNITS = {1: " ", 2: "  ", 3: "   ", 4: "    ", 8: " " * 8}
 _CLOSERS = re.compile(r"[\s)\]}>;,:'\"`]*")
 _BLOCK_HEADER = re.compile(
     r"^\s*(?:(?:export|default|public|private|protected|static|async|pub|final|abstract)\s+)*"
@@ -57,6 +56,8 @@ class Context:
     """Source text of the file's import statements, in order."""
     in_string: bool = False
     in_comment: bool = False
+    interpolated: bool = False
+    """Inside of brackets in a string: of an interpolation's mostly."""
     line_prefix: str = ""
     """The gap's first line before the gap."""
     line_suffix: str = ""
@@ -78,6 +79,13 @@ class Context:
     """The model reads what stands after the gap."""
     ends_itself: bool = False
     """The model was trained to close a gap, so where a fill ends is its own to say."""
+    beside: tuple[str, str] = ("", "")
+    """The text of a notebook's cells before and after the gap's."""
+    notices: frozenset[str] = frozenset()
+    """Lines of the workspace that say who owns or wrote something (`notices.normal`); no others may be
+    in a fill."""
+    cut_off: bool = False
+    """The fill's end was not reached in time: its last line may lack its own end."""
     quiet: str | None = None
     """Why no suggestion should be made here unless asked for; None: suggest."""
 
@@ -94,10 +102,13 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
             f"the gap [{offset}, {end}) is not inside the text of {len(text)} characters"
         )
     prefix, suffix = text[_window_start(snapshot, offset) : offset], text[end : end + WINDOW]
-    line_prefix = text[line_bounds(text, offset)[0] : offset]
+    prefix = prefix.removeprefix(BOM)
+    line_prefix = text[line_bounds(text, offset)[0] : offset].removeprefix(BOM)
     line_suffix = text[end : line_bounds(text, end)[1]]
     indent = line_prefix[: len(line_prefix) - len(line_prefix.lstrip(" \t"))]
-    unit = "\t" if indent and not indent.strip("\t") else indent_unit(text, offset)
+    language = snapshot.language or name_of(snapshot.language_id, snapshot.path)
+    unit = _unit(text, offset, end, line_prefix, snapshot.around.unit(language))
+    unit = "\t" if indent and not indent.strip("\t") else unit
     newline = _newline(text, offset)
     tree = snapshot.tree_at(offset) if snapshot.language else None
     own_lines = (
@@ -108,7 +119,6 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
     )
     if own_lines:
         suffix, line_suffix = newline + suffix, ""
-    language = snapshot.language or snapshot.language_id
     string = comment = False
     scopes: tuple[Scope, ...] = ()
     statements: tuple[str, ...] = ()
@@ -126,6 +136,8 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
             inside = around(line_prefix, line_suffix, language).inside
             string = inside is not None and not inside.comment
             comment = inside is not None and inside.comment
+    inner = _interpolation(prefix, suffix, line_prefix, line_suffix, language, string or comment)
+    string = string and not (inner and inner.interpolates)
     return Context(
         prefix=prefix,
         suffix=suffix,
@@ -140,13 +152,28 @@ def gather(snapshot: Snapshot, offset: int, *, end: int | None = None) -> Contex
         indent=indent,
         indent_unit=unit,
         newline=newline,
-        single_line=one_line(prefix, suffix, line_prefix, line_suffix, language, string, comment),
+        interpolated=inner is not None,
+        single_line=inner is not None
+        or one_line(prefix, suffix, line_prefix, line_suffix, language, string, comment),
         own_lines=own_lines,
+        beside=snapshot.beside,
         goes_on=not (string or comment or _CLOSERS.fullmatch(line_suffix)),
         quiet=None
         if end > offset
-        else reason_for_silence(line_prefix, line_suffix, string or comment),
+        else reason_for_silence(line_prefix, line_suffix, string or comment or inner is not None),
     )
+
+
+def _interpolation(
+    prefix: str, suffix: str, line_prefix: str, line_suffix: str, language: str, literal: bool
+) -> Surroundings | None:
+    """The surroundings of a gap inside of brackets in a string; None where it is not. literal: what the
+    tree says, which has code where an interpolation parses."""
+    for before, after in ((prefix, suffix), (line_prefix, line_suffix)):
+        near = around(before, after, language, in_string=True)
+        if near.inner and (literal or near.interpolates):
+            return near
+    return None
 
 
 def _window_start(snapshot: Snapshot, offset: int) -> int:
@@ -156,23 +183,23 @@ def _window_start(snapshot: Snapshot, offset: int) -> int:
     return snapshot.index.offset_at(snapshot.text, line - line % WINDOW_LINES, 0, "utf-32")
 
 
-def indent_unit(text: str, offset: int) -> str:
-    """One level of indentation, as most lines near `offset` have it; four spaces where no line is
-    indented."""
+def indent_unit(text: str, offset: int, default: str = DEFAULT) -> str:
+    """One level of indentation, as most lines near `offset` have it, else most lines of the text;
+    `default` where no line is indented."""
     near = text[max(offset - 2000, 0) : offset + 1000]
-    steps: dict[str, int] = {}
-    last = 0
-    for found in _INDENTED.finditer(near):
-        space = found[1]
-        if space.startswith("\t"):
-            unit, depth = "\t", 0
-        else:
-            depth = len(space)
-            unit = _UNITS.get(abs(depth - last), "") if depth != last else ""
-        last = depth
-        if unit:
-            steps[unit] = steps.get(unit, 0) + 1
-    return max(steps, key=lambda unit: steps[unit], default="    ")
+    return unit_in(near) or unit_in(text[:INDENTED]) or default
+
+
+def _unit(text: str, offset: int, end: int, line_prefix: str, default: str) -> str:
+    """One level of indentation at a gap: as the lines near it have it, else as deep as the cursor stands
+    under the line above."""
+    shown = indent_unit(text, offset, "")
+    if line_prefix.strip() or not line_prefix:
+        return shown or default
+    begun = indent_unit(f"{text[:offset]}x{text[end:]}", offset, "")
+    below = next((line for line in text[end:].split("\n")[1:] if line.strip()), "")
+    deeper = width(leading(below)) - width(line_prefix)
+    return begun if not shown or deeper == width(begun) else shown
 
 
 def one_line(
@@ -201,7 +228,7 @@ def one_line(
         return True
     if _HALF_DONE.search(line_prefix):
         return True
-    return language not in GRAMMARS or not _BLOCK_HEADER.match(line_prefix)
+    return not is_code(language) or not _BLOCK_HEADER.match(line_prefix)
 
 
 def reason_for_silence(line_prefix: str, line_suffix: str, literal: bool) -> str | None:

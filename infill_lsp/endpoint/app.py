@@ -7,8 +7,6 @@ out pages whose name was made to resolve to this machine.
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,6 +15,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from engine import EngineError, EngineInfo, InfillEngine
+from infill_lsp import structuring
+from infill_lsp.access import is_loopback, same
 from infill_lsp.completer import engine_status
 from infill_lsp.endpoint import llamacpp, openai
 from infill_lsp.endpoint.gap import BadRequestError, answer
@@ -40,14 +40,6 @@ def make_app(engine: InfillEngine, settings: Settings, token: str) -> web.Applic
     app.router.add_post("/v1/completions", endpoint.completions)
     app.router.add_post("/infill", endpoint.infill)
     return app
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Endpoint:
@@ -87,7 +79,7 @@ class _Endpoint:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
-        body = json.loads(await request.read())
+        body = structuring.decode(await request.read())
     except (ValueError, RecursionError):
         raise BadRequestError("the body must be JSON in UTF-8") from None
     if not isinstance(body, dict):
@@ -145,12 +137,10 @@ async def _this_machine_only(request: web.Request, handler: Handler) -> web.Stre
 
 
 def _token_check(token: str) -> Any:
-    wanted = f"Bearer {token}".encode()
-
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if request.path != "/health" and not hmac.compare_digest(given, wanted):
+        given = request.headers.get("Authorization", "")
+        if request.path != "/health" and not same(given, f"Bearer {token}"):
             raise web.HTTPUnauthorized(
                 text="send the token as `Authorization: Bearer TOKEN`",
                 headers={"WWW-Authenticate": "Bearer"},

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import web
 
 import engine
-from engine import EngineError
+from engine import EngineError, damaged_files
 from infill_lsp.endpoint.app import make_app
 from infill_lsp.engines import EngineFactory
+from infill_lsp.loading import DAMAGED
 from infill_lsp.settings import Settings, engine_config
 from infill_lsp.transport import run_to_the_end, set_up_logging
-
-TOKEN_VARIABLE = "INFILL_HTTP_TOKEN"
-
-
-class TokenError(Exception):
-    """There is no token where it should be. The message says what to do."""
 
 
 def serve_http(
@@ -37,24 +29,6 @@ def serve_http(
     Exit code: 2 when it cannot listen, 3 when the model cannot be loaded.
     """
     run_to_the_end(_serve(host, port, settings, token, start_engine))
-
-
-def token_from(file: Path | None) -> str:
-    """The token: out of a file, else out of the environment, else a new one, which is printed.
-    Raises TokenError."""
-    if file is None and (token := os.environ.get(TOKEN_VARIABLE, "").strip()):
-        return token
-    if file is None:
-        token = secrets.token_urlsafe(24)
-        print(f"infill-lsp: token: {token}", file=sys.stderr)
-        return token
-    try:
-        token = file.read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise TokenError(f"cannot read the token in {file}: {error}") from error
-    if not token:
-        raise TokenError(f"{file} is empty; write a token into it, e.g. `openssl rand -hex 24`")
-    return token
 
 
 async def _serve(
@@ -76,7 +50,10 @@ async def _serve(
     port = runner.addresses[0][1]
     print(f"infill-lsp: listening on http {host}:{port}", file=sys.stderr, flush=True)
     try:
-        await asyncio.wrap_future(loaded.ready)
+        info = await asyncio.wrap_future(loaded.ready)
+        model = "bundled" if info.instead else settings.model
+        if damaged := await asyncio.to_thread(damaged_files, model):
+            raise EngineError(DAMAGED.format(model=model, files=", ".join(damaged)))
     except EngineError as error:
         print(f"infill-lsp: {error}", file=sys.stderr)
         return 3

@@ -172,6 +172,6 @@ def _all_of(data: Path) -> Iterable[Source]:
             yield Source(each.path, each.language, each.text)
         return
     for path in source_files(data, IgnoreRules(data)):
-        text, language = read_source(data / path), language_for("", path)
+        text, language = read_source(data, path), language_for("", path)
         if text is not None and language is not None:
             yield Source(path, language, text)

@@ -9,7 +9,7 @@ from tree_sitter import Node, Tree
 
 from infill_lsp.context import indent_unit
 from infill_lsp.documents import parse
-from infill_lsp.grammars import GRAMMARS, Grammar
+from infill_lsp.grammars import GRAMMARS, Grammar, judged
 from infill_lsp.holes.hole import Hole
 from infill_lsp.holes.markers import (
     TODO,
@@ -45,7 +45,7 @@ def find_holes(
     """
     span = span or (0, len(text))
     literal = literal_markers(text, markers, span)
-    if language not in GRAMMARS:
+    if language is None or not judged(language):
         return _apart(hole for hole in literal if not text[hole.start].isalnum())
     if "..." in markers:
         literal += ellipses(text, language, span)

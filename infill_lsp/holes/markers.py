@@ -12,7 +12,7 @@ from functools import cache
 
 from tree_sitter import Node, Tree
 
-from infill_lsp.grammars import GRAMMARS
+from infill_lsp.grammars import GRAMMARS, judged
 from infill_lsp.holes.hole import Hole
 from infill_lsp.positions import line_bounds
 from infill_lsp.syntax import in_comment, in_string, path_to
@@ -51,7 +51,7 @@ def literal_markers(text: str, markers: Sequence[str], span: tuple[int, int]) ->
 
 def ellipses(text: str, language: str, span: tuple[int, int]) -> list[Hole]:
     """Where `...` stands by itself, in languages other than Python, strings and comments too."""
-    if language == "python" or language in _OTHER_MEANING or language not in GRAMMARS:
+    if language == "python" or language in _OTHER_MEANING or not judged(language):
         return []
     return [
         Hole(found.start(), found.end(), "marker")

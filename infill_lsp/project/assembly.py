@@ -7,7 +7,7 @@ prompt's start stays the same and its keys and values are reused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import Snippet
 from infill_lsp.project.private import holds_secret, is_private
@@ -61,8 +61,9 @@ def assemble(
             reason = _objection(piece, seen, document)
             if reason is None and len(text) > left:
                 reason = f"longer than what {source} has left ({left} of {room} characters)"
-            elif reason is None and holds_secret(piece.text):
-                reason = "looks like it holds a secret"
+            elif reason is None and (piece.beside_secret or holds_secret(piece.text, piece.path)):
+                reason = "looks like it holds a secret, or stands beside one"
+                piece = replace(piece, text="")  # nobody is to see it, in whatever list
             verdicts.append(Verdict(piece, reason))
             if reason is None:
                 left -= len(text)

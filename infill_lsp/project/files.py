@@ -11,9 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from infill_lsp.grammars import language_for
+from infill_lsp.project.confined import about_inside, is_file_inside, is_folder_inside
 from infill_lsp.project.modules import Import
 from infill_lsp.project.outline import Outline, outline_of
+from infill_lsp.project.private import secret_lines
 from infill_lsp.project.scan import read_source
+from infill_lsp.project.secret_rules import Lines
 
 ENVIRONMENTS = (".venv", "venv", "env")
 """Folders of a workspace in which Python packages are looked for."""
@@ -30,52 +33,70 @@ class Files:
     def read(self, path: str) -> str | None:
         """The text of a file of the workspace; None when it cannot be read or is no source of a
         fit size."""
-        changed = _changed(self._root / path)
-        return None if changed is None else _text(self._root / path, changed)
+        changed = _changed(self._root, path)
+        return None if changed is None else _text(self._root, path, changed)
+
+    def secrets(self, path: str) -> tuple[Lines, ...]:
+        """The lines of a file of the workspace that look like they hold secrets."""
+        changed = _changed(self._root, path)
+        return () if changed is None else _secrets(self._root, path, changed)
 
     def installed(self, wanted: Import) -> list[str]:
         """The installed file that an import of Python means; empty when there is none."""
         for folder in self._packages:
             for path in wanted.paths:
-                if path.endswith((".py", ".pyi")) and (folder / path).is_file():
+                if path.endswith((".py", ".pyi")) and is_file_inside(folder, path):
                     return [path]
         return []
 
     def outline(self, path: str) -> Outline:
         """The outline of an installed file as it is now."""
         for folder in self._packages:
-            if (changed := _changed(folder / path)) is not None:
-                return _outline(folder / path, changed)
+            if (changed := _changed(folder, path)) is not None:
+                return _outline(folder, path, changed)
         return Outline()
 
 
 def installed_packages(root: Path) -> tuple[Path, ...]:
-    """The `site-packages` of the workspace's own Python environment."""
-    folders = [root / name for name in ENVIRONMENTS]
+    """The `site-packages` of the workspace's own Python environment, or of the active one.
+
+    A workspace may not name a folder outside of it (by a link); the user's own environment may.
+    """
+    folders = [root / name for name in ENVIRONMENTS if is_folder_inside(root, name)]
     if (active := os.environ.get("VIRTUAL_ENV")) is not None:
         folders.append(Path(active))
     for folder in folders:
-        if (folder / "pyvenv.cfg").is_file():
+        if is_file_inside(folder, "pyvenv.cfg"):
             found = [*folder.glob("lib/python3*/site-packages"), *folder.glob("Lib/site-packages")]
-            if found:
-                return tuple(found[:1])
+            inside = [
+                each
+                for each in found
+                if is_folder_inside(folder, each.relative_to(folder).as_posix())
+            ]
+            if inside:
+                return tuple(inside[:1])
     return ()
 
 
-def _changed(path: Path) -> int | None:
+def _changed(folder: Path, path: str) -> int | None:
     """When a file was changed, in nanoseconds; None where there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
+    about = about_inside(folder, path)
+    return None if about is None else about.st_mtime_ns
 
 
 @lru_cache(maxsize=64)
-def _text(path: Path, changed: int) -> str | None:
-    return read_source(path)
+def _text(folder: Path, path: str, changed: int) -> str | None:
+    return read_source(folder, path)
+
+
+@lru_cache(maxsize=64)
+def _secrets(folder: Path, path: str, changed: int) -> tuple[Lines, ...]:
+    text = _text(folder, path, changed)
+    return () if text is None else secret_lines(text, path)
 
 
 @lru_cache(maxsize=512)
-def _outline(path: Path, changed: int) -> Outline:
-    text = read_source(path)
-    return Outline() if text is None else outline_of(language_for("", path.name) or "", text)
+def _outline(folder: Path, path: str, changed: int) -> Outline:
+    text = read_source(folder, path)
+    name = path.rpartition("/")[2]
+    return Outline() if text is None else outline_of(language_for("", name) or "", text)

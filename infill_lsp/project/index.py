@@ -113,8 +113,11 @@ class Index:
 
     def paths(self, under: str = "") -> list[str]:
         """All files, or those below a folder."""
-        found = self._database.execute("SELECT path FROM files ORDER BY path")
-        return [path for (path,) in found if not under or path.startswith(f"{under}/")]
+        found = self._database.execute(
+            "SELECT path FROM files WHERE path BETWEEN ? AND ? ORDER BY path",
+            _beginning(f"{under}/" if under else ""),
+        )
+        return [path for (path,) in found]
 
     def __contains__(self, path: str) -> bool:
         return self.language(path) is not None

@@ -9,11 +9,13 @@ from typing import Any
 
 from engine import Snippet
 from infill_lsp.project.assembly import Answer, Verdict
+from infill_lsp.project.knowledge import Claim
 from infill_lsp.project.sources import Piece, Question
 
 Message = dict[str, Any]
-"""From the server: `ask` with an id, a `question` and `sources`, `changed` with paths, or `remember` with path,
-line and text. From the process: `answer` with that id, or `indexed` with a number of files."""
+"""From the server: `question` with `sources` and an id, `judge` or `layout` with a path and an id, `claim` with an id, `changed` with paths,
+`exclude` with patterns, or `remember` with path, line and text. From the process: what was asked under
+that id, `indexed` with a number of files, or `rules` when the ignore rules may have changed."""
 
 
 def to_line(message: Message) -> bytes:
@@ -27,8 +29,8 @@ def from_line(line: bytes) -> Message:
     return message
 
 
-def ask(number: int, question: Question, sources: Sequence[str]) -> Message:
-    return {"ask": number, "question": asdict(question), "sources": list(sources)}
+def ask(question: Question, sources: Sequence[str]) -> Message:
+    return {"question": asdict(question), "sources": list(sources)}
 
 
 def question_of(message: Message) -> Question:
@@ -36,8 +38,17 @@ def question_of(message: Message) -> Question:
     return Question(**{**fields, "imports": tuple(fields["imports"])})
 
 
+def claimed(claim: Claim) -> Message:
+    return {"claim": asdict(claim)}
+
+
+def claim_of(message: Message) -> Claim:
+    fields = message["claim"]
+    return Claim(**{**fields, "imports": tuple(fields["imports"])})
+
+
 def answered(number: int, answer: Answer) -> Message:
-    return {"answer": number, **asdict(answer)}
+    return {"id": number, **asdict(answer)}
 
 
 def answer_of(message: Message) -> Answer:

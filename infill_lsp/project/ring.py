@@ -21,13 +21,17 @@ class Ring:
     def __init__(self) -> None:
         self._regions: deque[Piece] = deque(maxlen=CAPACITY)
 
-    def remember(self, path: str, line: int, text: str) -> None:
+    def remember(self, path: str, line: int, text: str, *, beside_secret: bool = False) -> None:
         """Take a region in. What it overlaps or repeats is older and leaves."""
         self._regions = deque(
             (each for each in self._regions if not _same(each, path, line, text)), CAPACITY
         )
         if text.strip():
-            self._regions.append(Piece("recent", path, line, text))
+            self._regions.append(Piece("recent", path, line, text, beside_secret))
+
+    def paths(self) -> set[str]:
+        """The files that regions are of."""
+        return {each.path for each in self._regions}
 
     def forget(self, path: str) -> None:
         """The file is gone, or became private."""

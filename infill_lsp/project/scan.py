@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from infill_lsp.grammars import language_for
+from infill_lsp.grammars import GRAMMARS, language_for
+from infill_lsp.project.confined import about_inside, names_of, read_inside
 from infill_lsp.project.ignore import IgnoreRules
 from infill_lsp.project.private import is_private
 
@@ -18,10 +19,14 @@ MOST_FILES = 20_000
 
 def refusal(root: Path) -> str | None:
     """Why a folder is not scanned at all; None when it may be."""
-    root, home = root.resolve(), Path.home().resolve()
+    root = root.resolve()
+    try:
+        home = Path.home().resolve()
+    except RuntimeError:  # nobody knows one
+        home = None
     if not root.is_dir():
         return f"{root.name} is not a folder"
-    if root == home or root in home.parents:
+    if home is not None and (root == home or root in home.parents):
         return "the home folder and what is above it are not read; open a project's folder"
     return None
 
@@ -48,32 +53,31 @@ def folders(root: Path, rules: IgnoreRules) -> Iterator[str]:
             if (
                 entry.is_dir(follow_symlinks=False)
                 and rules.reason(path, folder=True) is None
-                and not Path(entry.path, "pyvenv.cfg").exists()
+                and about_inside(root, f"{path}/pyvenv.cfg") is None
             ):
                 waiting.append(path)
 
 
 def wanted(path: str, rules: IgnoreRules) -> bool:
     """Whether a file, by its path alone, belongs into the index."""
+    language = language_for("", path)
     return (
-        language_for("", path) is not None
-        and not any("\ud800" <= letter <= "\udfff" for letter in path)  # a name that is not UTF-8
+        language is not None
+        and not GRAMMARS[language].prose
+        and names_of(path) is not None
         and not is_private(path)
         and rules.reason(path) is None
     )  # fmt: skip
 
 
-def read_source(path: Path) -> str | None:
-    """The file's text with `\\n` line ends; None where it is no readable source of a fit size."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except OSError:
-        return None
-    if len(data) > LARGEST_FILE or b"\0" in data:
+def read_source(folder: Path, path: str) -> str | None:
+    """The text of a file in a folder, with `\\n` line ends; None where it is no readable source of a
+    fit size, or not inside."""
+    data = read_inside(folder, path, LARGEST_FILE)
+    if data is None or b"\0" in data:
         return None
     try:
-        return data.decode("utf-8").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         return None
 

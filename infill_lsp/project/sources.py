@@ -20,6 +20,7 @@ from infill_lsp.grammars import GRAMMARS
 from infill_lsp.project.files import Files
 from infill_lsp.project.index import REGION, WORD, Index
 from infill_lsp.project.modules import Import, imports_of
+from infill_lsp.project.private import beside
 from infill_lsp.project.symbols import Symbol
 
 NEAR_BEFORE, NEAR_AFTER = 1500, 400
@@ -67,6 +68,8 @@ class Piece:
     line: int
     """Of the file where it begins, from 0."""
     text: str
+    beside_secret: bool = False
+    """Whether a secret is close, which the text itself need not show: the body of a key, say."""
 
 
 def question(context: Context, path: str | None = None) -> Question:
@@ -127,7 +130,8 @@ def similar(asked: Question, index: Index, files: Files) -> Iterator[Piece]:
         text = files.read(region.path)
         if text is not None:
             line, part = _likest(text.split("\n"), region.line, set(WORD.findall(asked.near)))
-            yield Piece("similar", region.path, line, part)
+            close = beside(files.secrets(region.path), line, line + SHOWN_LINES)
+            yield Piece("similar", region.path, line, part, close)
 
 
 def sibling_paths(path: str, index: Index) -> list[str]:

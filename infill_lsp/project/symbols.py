@@ -14,7 +14,7 @@ from tree_sitter import Language, Query, QueryCursor, Tree
 from infill_lsp.grammars import GRAMMARS, parser_for
 from infill_lsp.syntax import scope_of
 
-DATA = frozenset({"json", "yaml", "toml", "html", "css"})
+DATA = frozenset({"json", "yaml", "toml", "html", "css", "scss", "xml", "svelte", "markdown"})
 """Languages whose scopes are no definitions that other files use."""
 LONGEST_MEMBER = 120
 """Characters of a field's or a constant's line."""
@@ -111,7 +111,7 @@ def _plain(name: str) -> str:
 @cache
 def _query(language: str) -> Query | None:
     """What to look for in a language; None where nothing is defined or the grammar is missing."""
-    defines = language in GRAMMARS and language not in DATA
+    defines = language in GRAMMARS and GRAMMARS[language].scopes and language not in DATA
     parser = parser_for(language) if defines else None
     if parser is None or not isinstance(parser.language, Language):
         return None

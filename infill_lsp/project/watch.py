@@ -26,5 +26,5 @@ def watch(root: Path) -> Iterator[list[str]]:
         for changes in watch_folders(*watched, recursive=False, raise_interrupt=False):
             paths = [Path(path) for _, path in changes]
             yield sorted(path.relative_to(root).as_posix() for path in paths)
-            if any(path.is_dir() != (path in known) for path in paths):
+            if any((path.is_dir() and not path.is_symlink()) != (path in known) for path in paths):
                 break  # another set of folders

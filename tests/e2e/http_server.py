@@ -24,7 +24,7 @@ def serving(*command: str) -> Iterator[str]:
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "INFILL_HTTP_TOKEN": TOKEN},
+        env={**os.environ, "INFILL_TOKEN": TOKEN},
     )
     assert process.stderr is not None
     try:

@@ -22,7 +22,7 @@ import typist
 from fake_engine import FakeEngine
 
 from engine import Draft, EngineConfig, InfillRequest, Job
-from infill_lsp import relay, shared, transport
+from infill_lsp import access, relay, shared, transport
 from infill_lsp.endpoint import serving
 from infill_lsp.session import InfillServer
 from infill_lsp.settings import Settings
@@ -46,7 +46,10 @@ class JournalledEngine(FakeEngine):
             path=request.path,
             snippets=[[snippet.text, snippet.path] for snippet in request.snippets],
         )
-        return super().submit(request, on_draft)
+        try:
+            return super().submit(request, on_draft)
+        finally:
+            self.requests.clear()  # the journal has them; memory is measured here
 
     def _fill(self, request: InfillRequest, job: Job, on_draft: Any) -> Draft:
         try:
@@ -94,17 +97,19 @@ def main() -> int:
     kind.add_argument("--shared", type=Path)
     kind.add_argument("--http", metavar="SCRIPT")
     parser.add_argument("--version-of", default="", help="another one has its own shared server")
+    parser.add_argument("--token", help="what clients of --tcp and --ws must name")
+    parser.add_argument("--allow-origin", action="append", default=[])
     parser.add_argument("--busy-pool", action="store_true")
     arguments = parser.parse_args()
     if arguments.busy_pool:
         _keep_pool_busy()
     if arguments.tcp:
-        return transport.serve_tcp("", 0, start_engine)
+        return transport.serve_tcp("", 0, arguments.token, start_engine)
     if arguments.ws:
-        return transport.serve_ws("", 0, start_engine)
+        return transport.serve_ws("", 0, arguments.token, arguments.allow_origin, start_engine)
     if arguments.http:
         settings = Settings(model=arguments.http)
-        token = serving.token_from(None)
+        token = access.token_from(None)
         return serving.serve_http("127.0.0.1", 0, settings, token, start_engine)
     if arguments.shared:
         return shared.serve_shared(arguments.shared, start_engine, LINGER)

@@ -318,7 +318,10 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (["--http", "example.org:80"], "loopback addresses only"),
         (["--http", "port"], "is not [HOST:]PORT"),
         (["--http", "127.0.0.1:0", "--token-file", "/nowhere"], "cannot read the token"),
-        (["--token-file", "/nowhere"], "goes with --http"),
+        (["--token-file", "/nowhere"], "goes with --tcp, --ws and --http"),
+        (["--allow-origin", "http://localhost"], "goes with --ws"),
+        (["--tcp", "0.0.0.0:0"], "--allow-remote"),
+        (["--ws", "[::]:0"], "--allow-remote"),
         (["--threads", "2"], "goes with --http"),
     ],
 )

@@ -212,3 +212,15 @@ async def test_the_editor_s_first_encoding_is_taken(
 ) -> None:
     session: Session = await connect(editor)
     assert session.result.capabilities.position_encoding == encoding
+
+
+def test_a_client_that_does_not_read_what_is_said_on_stderr() -> None:
+    """Its pipe is full after 64 KiB; that must not stop the server."""
+    pipe = Pipe()
+    pipe.initialize()
+    wrong = {"method": "textDocument/didClose", "params": {"textDocument": {"uri": 7}}}
+    for number in range(60):
+        pipe.send(*[wrong] * 100, {"id": number, "method": "no/such"})
+        assert pipe.receive(number)["error"]["code"] == -32601
+    pipe.process.kill()
+    assert len(pipe.end()[1]) > 50_000

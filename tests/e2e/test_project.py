@@ -115,7 +115,8 @@ async def test_switched_off_nothing_is_read(connect: Connect, tmp_path: Path) ->
     assert await session.inline(uri, 2, 4)
     assert session.journal("request")[-1]["snippets"] == []
     assert await session.command("infill.explainContext", uri) == {"pieces": []}
-    assert not children(session)
+    (rules,) = children(session)
+    assert "--rules-only" in rules.cmdline(), "its ignore files hold all the same"
 
 
 async def test_without_a_folder_nothing_is_read(connect: Connect) -> None:

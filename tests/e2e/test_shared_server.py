@@ -65,6 +65,11 @@ def suggest(pipe: Pipe, message_id: int = 5) -> list[str]:
     return [item["insertText"] for item in pipe.receive(message_id)["result"]["items"]]
 
 
+def change(pipe: Pipe, version: int, text: str) -> None:
+    changed = {"textDocument": {"uri": URI, "version": version}, "contentChanges": [{"text": text}]}
+    pipe.send({"method": "textDocument/didChange", "params": changed})
+
+
 def leave(pipe: Pipe) -> tuple[int, str]:
     pipe.send({"id": 9, "method": "shutdown"}, {"method": "exit"})
     return pipe.end()
@@ -145,18 +150,62 @@ def test_a_window_that_reads_nothing_harms_no_other(runtime: Path) -> None:
     hangs.end()
 
 
-def test_a_server_that_is_killed(runtime: Path) -> None:
-    """Windows end, which makes editors start them again; what it left behind is in nobody's way."""
-    first, second = window(), window()
+def test_a_server_that_is_killed(runtime: Path, tmp_path: Path) -> None:
+    """Windows go on with the next one, which knows their documents as they are now."""
+    journal = tmp_path / "journal"
+    first = window(script={"answer": "1", "journal": str(journal)})
+    second = window(script={"answer": "2"})
+    change(first, 2, "x = \n# typed before\n")
     (server,) = shared_servers(runtime)
     server.send_signal(signal.SIGKILL)
-    for pipe in (first, second):
-        assert pipe.process.wait(SECONDS) == 1
-        assert pipe.end()[1] == "infill-lsp: the shared server is gone\n"
-    assert list(runtime.glob("**/*.sock")), "stale"
-    third = window()
-    assert suggest(third) == ["pass"]
-    leave(third)
+    until(lambda: not server.is_running())
+    change(first, 3, "x = \n# typed meanwhile\n")
+    status = first.find(lambda sent: is_status(sent, "Warning", busy=True))
+    assert status["params"]["message"] == (
+        "the shared server ended unexpectedly; it is started again"
+    )
+    for pipe, answer in ((first, "1"), (second, "2")):
+        pipe.find(lambda sent: is_status(sent, "Normal", busy=False))
+        assert suggest(pipe, 50) == [answer], "with its own settings"
+    asked = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert asked[-2]["suffix"] == "\n# typed meanwhile\n"
+    assert len(shared_servers(runtime)) == 1
+    assert [leave(pipe) for pipe in (first, second)] == [(0, "")] * 2
+
+
+def test_a_server_that_hangs_is_replaced(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    impatient = tmp_path / "impatient.py"
+    impatient.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(SERVER[1]).parent)!r}); sys.argv[0] = {SERVER[1]!r}\n"
+        "import serve_fake; from infill_lsp import relay; serve_fake.__file__ = sys.argv[0]\n"
+        "relay.PING_SECONDS, relay.SILENT_SECONDS, relay.GREETING_SECONDS = 0.2, 1.0, 1.0\n"
+        "sys.exit(serve_fake.main())"
+    )
+    pipe = window((sys.executable, str(impatient), "--relay"))
+    (server,) = shared_servers(runtime)
+    server.suspend()
+    try:
+        pipe.find(lambda sent: is_status(sent, "Warning", busy=True))
+        pipe.find(lambda sent: is_status(sent, "Normal", busy=False))
+        assert suggest(pipe, 50) == ["pass"]
+        assert len(shared_servers(runtime)) == 2
+    finally:
+        server.kill()
+    assert leave(pipe)[0] == 0
+
+
+def test_a_server_that_dies_of_its_window_is_given_up(runtime: Path) -> None:
+    pipe = window()
+    for _ in range(8):
+        for server in shared_servers(runtime):
+            server.send_signal(signal.SIGKILL)
+        if pipe.process.poll() is not None:
+            break
+        time.sleep(1.0)
+    assert pipe.process.wait(SECONDS) == 1
+    assert "times in a row" in pipe.end()[1]
 
 
 def test_another_version_has_its_own_server(runtime: Path) -> None:

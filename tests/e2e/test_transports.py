@@ -23,9 +23,12 @@ INITIALIZE = {
 }
 
 
+PAGE = "http://localhost:8080"
+
+
 @pytest.fixture(scope="module")
 def ws_server() -> Iterator[str]:
-    for host, port in listening("--ws"):
+    for host, port in listening("--ws", "--allow-origin", PAGE):
         yield f"ws://{host}:{port}"
 
 
@@ -99,7 +102,7 @@ async def test_a_vanished_client_s_request_is_cancelled(
 
 def test_a_port_that_is_taken(tcp_server: tuple[str, int]) -> None:
     host, port = tcp_server
-    code = f"from infill_lsp.transport import serve_tcp; serve_tcp({host!r}, {port})"
+    code = f"from infill_lsp.transport import serve_tcp; serve_tcp({host!r}, {port}, None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -120,13 +123,14 @@ async def test_websocket(ws_server: str) -> None:
         assert (await receive(second))["result"] is None
 
 
-async def test_only_pages_of_this_machine_may_connect(ws_server: str) -> None:
-    """Any web page could open a socket to the loopback interface."""
-    async with open_websocket(ws_server, origin="http://localhost:8080"):  # type: ignore[arg-type]
+async def test_only_listed_pages_may_connect(ws_server: str) -> None:
+    """Any web page could open a socket to the loopback interface; one on localhost, too."""
+    async with open_websocket(ws_server, origin=PAGE):  # type: ignore[arg-type]
         pass
-    with pytest.raises(InvalidStatus):
-        async with open_websocket(ws_server, origin="https://example.com"):  # type: ignore[arg-type]
-            pass
+    for origin in ("https://example.com", "http://localhost:3000", "null", PAGE + ".evil"):
+        with pytest.raises(InvalidStatus):
+            async with open_websocket(ws_server, origin=origin):  # type: ignore[arg-type]
+                pass
 
 
 async def receive(websocket: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import lzma
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -147,3 +149,25 @@ def gemma_reference() -> Any:
 def gemma_folder(gemma_reference: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What it wrote, with a tokenizer. Not to be changed."""
     return gemma_checkpoint.write(tmp_path_factory.mktemp("gemma"), gemma_reference)
+
+
+CORPUS_CODE = "def area(width, height):\n    total = width * height\n    return total\n\n\n" * 24
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Of one document, as `infill-lsp train data` packs them."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for split in ("train", "heldout"):
+        with lzma.open(folder / f"{split}-00000.jsonl.xz", "wt", encoding="utf-8") as file:
+            line = {"path": "a.py", "language": "python", "text": CORPUS_CODE, "spans": {}}
+            file.write(json.dumps(line) + "\n")
+    manifest = {
+        "train": {"packages": 1, "documents": 1, "bytes": 9, "languages": {}, "dropped": {}},
+        "benchmark_problem_runs": 0,
+        "packages": [],
+    }
+    manifest["heldout"] = manifest["train"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder

@@ -151,7 +151,7 @@ def test_the_hub_is_asked_for_exact_content(
         names = ("config.json", "a.safetensors", "LICENSE", "pytorch_model.bin", "notes.txt")
         return SimpleNamespace(
             sha="abc",
-            siblings=[SimpleNamespace(rfilename=name, size=3) for name in names],
+            siblings=[SimpleNamespace(rfilename=name, size=3, lfs=None) for name in names],
             card_data=SimpleNamespace(license="apache-2.0"),
         )
 

@@ -25,9 +25,7 @@ def folder(gemma_folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(
-        kept.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache")
-    )
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
     monkeypatch.setattr(kept, "DISK_RESERVE", 0)
     return tmp_path / "cache" / "packed"
 

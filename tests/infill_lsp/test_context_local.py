@@ -160,7 +160,7 @@ def test_when_to_be_quiet(marked: str, quiet: str | None) -> None:
         ("a:\n  b:\n    c\n  d\n", "  "),
         ("a:\n    b:\n        c\n", "    "),
         ("a:\n\tb\n", "\t"),
-        ("a\nb\n", "    "),
+        ("a\nb\n", "  "),
         ("/*\n * a\n * b\n */\nf() {\n  a;\n  g() {\n    b;\n  }\n  c;\n}\n", "  "),
     ],
 )

@@ -31,6 +31,11 @@ class Case:
     document: str
     model: str
     shown: str | None
+    cut_off: bool = False
+
+    @property
+    def context(self) -> Context:
+        return replace(context_at(self.file, self.document), cut_off=self.cut_off)
 
 
 CASES = (
@@ -52,6 +57,35 @@ CASES = (
         'def f():\n    """A.\n\n‸\n    """\n',
         "```\nf()\n```",
         "```\nf()\n```",
+    ),
+    # -- the prompt's frame, and what belongs to a file's start
+    Case("a file's name", "a.py", "def f(a):\n    ‸\n", "# orders.py\nimport os", None),
+    Case("another file", "a.ts", "let a = ‸\n", "1;\n// b.ts\nlet c = 2;", "1;"),
+    Case("another file's start", "a.py", "x = 1\n‸", "# b.py\ny = 2", None),
+    Case("its own name", "a.go", "‸\n", "// a.go\npackage a", "// a.go\npackage a"),
+    Case("imports", "a.py", "def f(a):\n    ‸\n", "import os\n    import sys", None),
+    Case(
+        "an import",
+        "a.py",
+        "def f(a):\n    ‸\n",
+        "import os\n    return os",
+        "import os\n    return os",
+    ),
+    # -- whose text it is
+    Case("owner", "a.py", "# ‸\n", "Copyright 2020 Example Inc.", None),
+    Case("author", "a.py", "# Adds.\n‸\nx = 1\n", "# Numbers.\n# Author: Bob", "# Numbers."),
+    # -- out of time
+    Case("half a line", "a.py", "def f(a):\n    ‸\n", "b = a\n    return a + some", "b = a", True),
+    Case("half a word", "a.js", "let x = ‸\n", "someth", None, True),
+    Case("a name around it", "a.py", "a = 1\nx = ‸\n", "f(a) + a", "f(a) + a", True),
+    Case("prose", "a.md", "Dear ‸\n", "reader, this is", None, True),
+    Case(
+        "docstring",
+        "a.py",
+        "def f(a):\n    ‸\n",
+        '"""Adds.\n\n    Args:\n        a: The fir',
+        '"""Adds."""',
+        True,
     ),
     # -- one line
     Case("middle of a line", "a.py", "x = ‸ + 1\n", "y\nz = 3", "y"),
@@ -436,7 +470,7 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_is_shown(case: Case) -> None:
-    assert postprocess(case.model, context_at(case.file, case.document)) == case.shown
+    assert postprocess(case.model, case.context) == case.shown
 
 
 def test_there_are_cases_enough() -> None:
@@ -447,22 +481,19 @@ def test_there_are_cases_enough() -> None:
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
 def test_no_step_is_superfluous(step: module.Step, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STEPS", tuple(other for other in STEPS if other is not step))
-    assert any(
-        postprocess(case.model, context_at(case.file, case.document)) != case.shown
-        for case in CASES
-    )
+    assert any(postprocess(case.model, case.context) != case.shown for case in CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_shown_text_is_shown_again(case: Case) -> None:
     if case.shown is not None:
-        assert postprocess(case.shown, context_at(case.file, case.document)) == case.shown
+        assert postprocess(case.shown, case.context) == case.shown
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_complete_means_that_more_text_changes_nothing(case: Case) -> None:
     """Once a head of the model's text is said to be complete, it shows what the whole shows."""
-    context = context_at(case.file, case.document)
+    context = case.context
     complete = is_complete(context)
     for length in range(len(case.model) + 1):
         if complete(case.model[:length]):
@@ -593,7 +624,7 @@ BRIDGES = {
 @pytest.mark.parametrize(("marked", "model", "shown"), BRIDGES.values(), ids=BRIDGES)
 def test_a_model_that_reads_on_may_leave_its_block(marked: str, model: str, shown: str) -> None:
     context = context_at("a.py", marked)
-    wide = replace(context, sees_after=True, single_line="\n" not in model)
+    wide = replace(context, ends_itself=True, single_line="\n" not in model)
     assert postprocess(model, wide) == shown
 
 
@@ -602,4 +633,4 @@ def test_only_such_a_model_is_not_stopped_where_its_block_ends() -> None:
     context = context_at("a.py", marked)
     assert postprocess(model, context) == "        x -= 1" != shown
     assert is_complete(context)(model + "\n")
-    assert not is_complete(replace(context, sees_after=True))(model + "\n")
+    assert not is_complete(replace(context, ends_itself=True))(model + "\n")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from typing import Any
 
+import pytest
 from fake_engine import FakeEngine
 from lsprotocol import types
 from pygls.feature_manager import is_thread_function
@@ -101,3 +103,141 @@ async def test_a_client_that_is_gone_is_no_error() -> None:
     writer.write = broken  # type: ignore[method-assign]
     server.protocol.notify("didChangeStatus", {})
     server.protocol.notify("didChangeStatus", {})
+
+
+def opened(server: InfillServer, uri: str, text: str) -> None:
+    document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+    receive(server, {"method": "textDocument/didOpen", "params": {"textDocument": document}})
+
+
+def changed(uri: str, changes: Any, version: int = 2) -> dict[str, Any]:
+    params = {"textDocument": {"uri": uri, "version": version}, "contentChanges": changes}
+    return {"method": "textDocument/didChange", "params": params}
+
+
+@pytest.mark.parametrize("odd", [[], {}, None, 1.5, "x", True, [[1]], {"id": 1}])
+async def test_an_odd_id_to_cancel_ends_nothing(odd: Any) -> None:
+    server, writer = connected()
+    receive(server, {"method": "$/cancelRequest", "params": {"id": odd}})
+    receive(server, {"id": 1, "method": "shutdown"})
+    assert writer.written[-1][1] == {"jsonrpc": "2.0", "id": 1, "result": None}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("changes", ["x" * 1_000_000, [7] * 1_000_000, {"text": "x"}, [{}], 7])
+async def test_changes_that_are_none_cost_nothing_and_are_not_guessed_at(changes: Any) -> None:
+    """The text is the editor's; a mirror that may be wrong is worse than none."""
+    server, writer = connected()
+    opened(server, "file:///a", "x = 1")
+    began = time.perf_counter()
+    receive(server, changed("file:///a", changes))
+    assert time.perf_counter() - began < 1.0
+    assert "file:///a" not in server.documents
+    assert "closed and opened again" in json.dumps(writer.written[-1][1])
+    opened(server, "file:///a", "y = 1")
+    assert server.documents["file:///a"].text == "y = 1"
+
+
+async def test_many_changes_leave_turns_to_others() -> None:
+    server, _ = connected()
+    opened(server, "file:///a", "x = 1\n" * 20_000)
+    zero = {"line": 10_000, "character": 0}
+    change = {"range": {"start": zero, "end": zero}, "text": "y"}
+    body = json.dumps({"jsonrpc": "2.0", **changed("file:///a", [change] * 3000)}).encode()
+    longest, done = 0.0, False
+
+    async def others() -> None:
+        nonlocal longest
+        while not done:
+            began = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - began)
+
+    turns = asyncio.ensure_future(others())
+    await asyncio.sleep(0)
+    await server.protocol.deliver(body)
+    done = True
+    await turns
+    assert server.documents["file:///a"].text.count("y") == 3000
+    assert longest < 0.5
+
+
+async def test_half_a_surrogate_pair_is_replaced_at_the_door() -> None:
+    """No tokenizer reads it; it counts one unit of UTF-16, as its replacement does."""
+    server, _ = connected()
+    opened(server, "file:///a", "a\ud83d\ude00b\ud800c")
+    assert server.documents["file:///a"].text == "a\U0001f600b\ufffdc"
+    place = {"line": 0, "character": 5}
+    receive(
+        server, changed("file:///a", [{"range": {"start": place, "end": place}, "text": "\udc00"}])
+    )
+    assert server.documents["file:///a"].text == "a\U0001f600b\ufffd\ufffdc"
+
+
+async def test_a_notification_sent_as_a_request_is_answered() -> None:
+    server, writer = connected()
+    for number, method in enumerate(["initialized", "textDocument/didOpen", "$/cancelRequest"], 5):
+        receive(server, {"id": number, "method": method, "params": {}})
+        assert writer.written[-1][1]["error"]["code"] == -32600
+        assert writer.written[-1][1]["id"] == number
+
+
+async def test_nothing_is_heard_before_initialize() -> None:
+    server, writer = make_server(Engines(lambda _config, _progress: FakeEngine())), Writer()
+    server.protocol.set_writer(writer)
+    opened(server, "file:///a", "x")
+    assert not server.documents
+
+
+async def test_a_handler_that_cannot_be_called_is_an_error_not_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, writer = connected()
+
+    def broken(_message: Any) -> None:
+        raise RuntimeError("quotes veryPrivateIdentifier")
+
+    monkeypatch.setattr(server.protocol, "handle_message", broken)
+    receive(server, {"id": 1, "method": "shutdown"})
+    assert writer.written[-1][1]["error"] == {"code": -32603, "message": "internal error"}
+
+
+async def test_who_holds_the_loop_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    server, _ = connected()
+
+    @server.feature(types.TEXT_DOCUMENT_HOVER)
+    def hover(_params: types.HoverParams) -> None:
+        time.sleep(0.25)
+
+    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
+    async def definition(_params: types.DefinitionParams) -> None:
+        await asyncio.sleep(0.3)
+        time.sleep(0.25)
+
+    params = {"textDocument": {"uri": "file:///a"}, "position": {"line": 0, "character": 0}}
+    receive(server, {"id": 1, "method": "textDocument/hover", "params": params})
+    receive(server, {"id": 2, "method": "textDocument/definition", "params": params})
+    await asyncio.sleep(0.7)
+    said = [r.getMessage() for r in caplog.records if "held the message loop" in r.getMessage()]
+    assert [each.split(" ")[0] for each in said] == ["textDocument/hover", "definition"]
+
+
+async def test_a_wrong_token_ends_the_connection_and_a_right_one_is_no_setting() -> None:
+    for given, code in [(None, 1), ("", 1), ("rights", 1), (["right"], 1), ("right", None)]:
+        server, writer = make_server(Engines(lambda _config, _progress: FakeEngine())), Writer()
+        server.protocol.token = "right"
+        server.protocol.set_writer(writer)
+        params = {"processId": None, "rootUri": None, "capabilities": {}}
+        options = {"infill": {"token": given, "variants": 2}}
+        receive(
+            server,
+            {
+                "id": 0,
+                "method": "initialize",
+                "params": {**params, "initializationOptions": options},
+            },
+        )
+        assert server.protocol.exit_code == code
+        assert server.protocol.initialized is (code is None)
+        assert ("error" in writer.written[-1][1]) is (code is not None)
+        assert "is not a setting" not in json.dumps([sent for _, sent in writer.written])

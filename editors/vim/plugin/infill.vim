@@ -87,7 +87,8 @@ def Ask()
   unanswered = number
   var row = line('.')
   var params = {textDocument: {uri: Synchronize()}, context: {triggerKind: 2},
-    position: {line: row - 1, character: col('.') - 1}}
+    position: {line: row - 1, character: col('.') - 1},
+    formattingOptions: {tabSize: shiftwidth(), insertSpaces: !!&expandtab}}
   ch_sendexpr(server, {method: 'textDocument/inlineCompletion', params: params},
     {callback: (_, answer) => {
       unanswered = unanswered == number ? 0 : unanswered

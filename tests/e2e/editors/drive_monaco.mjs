@@ -1,5 +1,5 @@
 // Monaco on a page of this machine, with editors/monaco; a.py is the outcome. The argument is JSON:
-// { scenario, chromium, driver, packages, plugin, folder, address, model, options, text, ghost, keys }.
+// { scenario, chromium, driver, packages, plugin, folder, address, token, port, model, options, text, ghost, keys }.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -17,7 +17,8 @@ import * as monaco from "monaco-editor";
 import { connect } from ${JSON.stringify(given.plugin)};
 window.MonacoEnvironment = { getWorker: () => new Worker("data:text/javascript,") };
 const model = monaco.editor.createModel(${JSON.stringify(given.text)}, "python");
-await connect(monaco, ${JSON.stringify(given.address)}, { model: ${JSON.stringify(given.model)} });
+const settings = { token: ${JSON.stringify(given.token)}, model: ${JSON.stringify(given.model)} };
+await connect(monaco, ${JSON.stringify(given.address)}, settings);
 window.editor = monaco.editor.create(document.body, { model, ...${JSON.stringify(given.options)} });
 editor.setPosition(model.getFullModelRange().getEndPosition());
 editor.focus();
@@ -58,13 +59,13 @@ const server = createServer(({ url }, response) => {
   response.setHeader("Content-Type", kinds[extname(url)] ?? "text/html");
   response.end(url === "/" ? HTML : kinds[extname(url)] && readFileSync(`${given.folder}/built${url}`));
 });
-await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+await new Promise((listening) => server.listen(given.port, "127.0.0.1", listening));
 const browser = await chromium.launch({ executablePath: given.chromium, args: ["--no-sandbox", "--disable-gpu"] });
 try {
   const page = await browser.newPage({ viewport: { width: 800, height: 300 } });
   page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => console.error(error));
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.goto(`http://127.0.0.1:${given.port}/`);
   await page.locator(".view-line").first().waitFor();
   await { accept, type }[given.scenario](page);
   writeFileSync(`${given.folder}/a.py`, await page.evaluate(() => window.editor.getValue()));

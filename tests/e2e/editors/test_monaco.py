@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,21 @@ def packages(request: pytest.FixtureRequest, code_server: CodeServer) -> Path:
     return folder
 
 
+TOKEN = "a-token-of-this-test"
+
+
 @pytest.fixture
-def address() -> Iterator[str]:
+def page_port() -> int:
+    """Where the page will be, so that the server can be told of it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def address(page_port: int) -> Iterator[str]:
     """Of a server with the fake engine."""
-    for host, port in listening("--ws"):
+    page = f"http://127.0.0.1:{page_port}"
+    for host, port in listening("--ws", "--token", TOKEN, "--allow-origin", page):
         yield f"ws://{host}:{port}"
 
 
@@ -45,7 +57,7 @@ Drive = Callable[..., str]
 
 
 @pytest.fixture
-def drive(code_server: CodeServer, packages: Path, address: str) -> Drive:
+def drive(code_server: CodeServer, packages: Path, address: str, page_port: int) -> Drive:
     """Do what `drive_monaco.mjs` has under this name: `drive(scenario, script)`. The text at the end."""
 
     def run(scenario: str, script: dict[str, Any], **more: Any) -> str:
@@ -57,6 +69,8 @@ def drive(code_server: CodeServer, packages: Path, address: str) -> Drive:
             "plugin": str(ROOT / "editors" / "monaco" / "infill.js"),
             "folder": str(code_server.folder),
             "address": address,
+            "token": TOKEN,
+            "port": page_port,
             "model": json.dumps(script),
             "options": {},
             "text": "",

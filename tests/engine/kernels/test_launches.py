@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
 import torch
-from torch.overrides import TorchFunctionMode
+from torch_launches import TorchLaunches
 
 from engine.bench.shapes import PUBLISHED
 from engine.models import kernels
@@ -17,25 +16,6 @@ from engine.models.gemma_weights import pack_matrices
 from engine.models.kernels import Held
 
 META = torch.device("meta")
-FREE = {
-    "__get__", "__len__", "chunk", "contiguous", "empty", "empty_like", "flatten", "new_empty", "reshape",
-    "size", "view",
-}  # fmt: skip
-"""Calls that launch nothing, as tensors are contiguous here."""
-
-
-class Launches(TorchFunctionMode):
-    """Counts torch's; those of Triton are put beside them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: Counter[str] = Counter()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        view = func is torch.Tensor.__getitem__ and isinstance(args[1], int)
-        if func.__name__ not in FREE and not view:
-            self.made[func.__name__] += 1
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize(("form", "most"), [(None, 19), ("fp8", 17), ("int4", 17)])
@@ -50,7 +30,7 @@ def test_a_layer_is_few_launches(
 
     from engine.models.kernels import resources
 
-    launches = Launches()
+    launches = TorchLaunches()
 
     def launch(kernel: Any, grid: Any) -> Any:
         return lambda *args, **how: launches.made.update([kernel.__name__])

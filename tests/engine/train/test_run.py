@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 import re
 from pathlib import Path
 
@@ -17,26 +16,6 @@ from engine.train.finish import CHECKPOINT, LOG, MODEL
 from engine.train.loop import Limit
 from engine.train.recipe import Recipe
 from engine.train.run import began_as, recipe_of, saved_recipe, train
-
-CODE = "def area(width, height):\n    total = width * height\n    return total\n\n\n" * 24
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    for split in ("train", "heldout"):
-        with lzma.open(folder / f"{split}-00000.jsonl.xz", "wt", encoding="utf-8") as file:
-            line = {"path": "a.py", "language": "python", "text": CODE, "spans": {}}
-            file.write(json.dumps(line) + "\n")
-    manifest = {
-        "train": {"packages": 1, "documents": 1, "bytes": 9, "languages": {}, "dropped": {}},
-        "benchmark_problem_runs": 0,
-        "packages": [],
-    }
-    manifest["heldout"] = manifest["train"]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_gaps_where_typing_gets_no_suggestion_are_asked_all_the_same(
     inside_word = replace(case, prefix="def f(a, b):\n    ret", suffix="urn a\n", middle="")
     engine = FakeEngine("x")
     fillers.product(engine, runner)(inside_word)
-    assert len(engine.requests) == 1
+    assert engine.requests
 
 
 def test_baselines(case: Case, runner: asyncio.Runner) -> None:

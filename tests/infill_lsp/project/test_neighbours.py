@@ -7,22 +7,25 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from workspace_files import write
 
 from engine import Snippet
 from infill_lsp.context import gather
 from infill_lsp.documents import Document
 from infill_lsp.project.assembly import Answer
-from infill_lsp.project.neighbours import Neighbours, folder_of
+from infill_lsp.project.helper import Mode
+from infill_lsp.project.neighbours import Neighbours
 from infill_lsp.project.sources import Question
 
 TEXT = "import a\n\ndef f(x):\n    y = 1\n    z = 2\n\ndef g(x):\n    return x\n"
 
 
-class FakeClient:
+class FakeHelper:
     """A project process that answers when told to."""
 
+    mode = Mode(watch=False, index=True)
+
     def __init__(self) -> None:
+        self.rules: dict[str, str | None] = {}
         self.asked: list[Question] = []
         self.changes: list[str] = []
         self.regions: list[tuple[str, int, str]] = []
@@ -32,6 +35,12 @@ class FakeClient:
         self.asked.append(question)
         await self.gate.wait()
         return Answer((Snippet(f"piece {len(self.asked)}"),))
+
+    async def ignored(self, path: str) -> str | None:
+        await self.gate.wait()
+        return self.rules.get(path)
+
+    def exclude(self, patterns: Sequence[str]) -> None: ...
 
     def changed(self, paths: list[str]) -> None:
         self.changes += paths
@@ -43,15 +52,15 @@ class FakeClient:
 
 
 @pytest.fixture
-async def client() -> FakeClient:
-    return FakeClient()
+async def client() -> FakeHelper:
+    return FakeHelper()
 
 
 @pytest.fixture
-async def neighbours(tmp_path: Path, client: FakeClient) -> AsyncIterator[Neighbours]:
+async def neighbours(tmp_path: Path, client: FakeHelper) -> AsyncIterator[Neighbours]:
     made = Neighbours()
     made.set_folders([tmp_path.as_uri()])
-    made._clients[tmp_path] = client  # type: ignore[assignment]
+    made._helpers[tmp_path] = client  # type: ignore[assignment]
     yield made
     made.stop()
 
@@ -72,7 +81,7 @@ async def settle() -> None:
 
 
 async def test_pieces_are_kept_within_a_function_and_chosen_beside_requests(
-    neighbours: Neighbours, client: FakeClient, tmp_path: Path
+    neighbours: Neighbours, client: FakeHelper, tmp_path: Path
 ) -> None:
     document = opened(tmp_path)
     assert shown(neighbours, document, 3) == ()  # nobody waits
@@ -90,7 +99,7 @@ async def test_pieces_are_kept_within_a_function_and_chosen_beside_requests(
 
 
 async def test_an_answer_that_came_too_late_is_not_shown(
-    neighbours: Neighbours, client: FakeClient, tmp_path: Path
+    neighbours: Neighbours, client: FakeHelper, tmp_path: Path
 ) -> None:
     document = opened(tmp_path)
     shown(neighbours, document, 3)
@@ -102,7 +111,7 @@ async def test_an_answer_that_came_too_late_is_not_shown(
 
 
 async def test_the_region_that_is_left_is_remembered(
-    neighbours: Neighbours, client: FakeClient, tmp_path: Path
+    neighbours: Neighbours, client: FakeHelper, tmp_path: Path
 ) -> None:
     long, other = opened(tmp_path, text="x = 1\n" * 100), opened(tmp_path, "other.py")
     neighbours.touched(long, 50)
@@ -112,14 +121,14 @@ async def test_the_region_that_is_left_is_remembered(
     neighbours.touched(other, 1)
     neighbours.closed(other.uri)
     assert [(path, line) for path, line, _ in client.regions] == [
-        ("main.py", 47),
-        ("main.py", 82),
-        ("other.py", 0),
+        ("main.py", 55),
+        ("main.py", 90),
+        ("other.py", 1),
     ]
 
 
 async def test_documents_outside_the_folders_are_nobodys(
-    neighbours: Neighbours, client: FakeClient
+    neighbours: Neighbours, client: FakeHelper
 ) -> None:
     for uri in ("untitled:Untitled-1", "file:///elsewhere/a.py"):
         document = Document(uri, TEXT)
@@ -131,19 +140,39 @@ async def test_documents_outside_the_folders_are_nobodys(
     assert (client.asked, client.regions) == ([], [])
 
 
-async def test_a_changed_ignore_file_counts_at_once(
-    neighbours: Neighbours, client: FakeClient, tmp_path: Path
+async def test_no_request_reads_an_ignore_file(
+    neighbours: Neighbours, client: FakeHelper, tmp_path: Path
 ) -> None:
+    """Until it is known what the rules say, a document is left alone; then they are asked again
+    whenever they may have changed, and the older answer holds meanwhile."""
     document = opened(tmp_path)
+    neighbours.opened(document)
+    assert neighbours.ignored(document.uri) == "its project's ignore rules are not read yet"
+    client.gate.set()
+    await neighbours.settle(document.uri)
     assert neighbours.ignored(document.uri) is None
-    write(tmp_path, {".gitignore": "main.py\n"})
-    neighbours.files_changed([(tmp_path / ".gitignore").as_uri()])
+    client.rules["main.py"] = "named by an ignore file"
+    client.gate.clear()
+    neighbours._judge_all()
+    await settle()
+    assert neighbours.ignored(document.uri) is None
+    client.gate.set()
+    await settle()
     assert neighbours.ignored(document.uri) == "named by an ignore file"
-    assert client.changes == [".gitignore"]
+    neighbours.closed(document.uri)
+    assert not neighbours._verdicts
 
 
-def test_the_path_of_a_uri() -> None:
-    assert folder_of("file:///a%20b/c.py") == Path("/a b/c.py")
-    assert folder_of("file:///c%3A/x") == Path("c:/x")
-    assert folder_of("untitled:1") is None
-    assert folder_of("") is None
+async def test_who_waits_for_the_rules_does_not_wait_for_ever(
+    neighbours: Neighbours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infill_lsp.project.neighbours.RULES_PATIENCE", 0.05)
+    document = opened(tmp_path)
+    await asyncio.wait_for(neighbours.settle(document.uri), 1.0)
+    assert neighbours.ignored(document.uri) is not None
+
+
+@pytest.mark.parametrize("uri", ["file:///a%00b.py", "file:///" + "a/" * 6000, "file://[", "file:"])
+def test_a_uri_that_no_file_has(neighbours: Neighbours, uri: str) -> None:
+    neighbours.files_changed([uri])
+    assert neighbours.ignored(uri) is None

@@ -162,7 +162,7 @@ def test_recently_edited_regions_of_other_files_only(make_project: MakeProject) 
     project.remember("main.py", 1, "own = 1\n")
     project.remember("out/gen.py", 1, "generated = 1\n")
     project.remember(".env", 1, "KEY=1\n")
-    assert answered(project, "x = ‸\n", "recent") == ["# a.py\nsecond_edit = 2\n"]
+    assert answered(project, "x = ‸\n", "recent") == ["# a.py\nsecond_edit = 2"]
 
 
 def test_secrets_stay_out_of_every_other_files_prompt(make_project: MakeProject) -> None:
@@ -175,7 +175,9 @@ def test_secrets_stay_out_of_every_other_files_prompt(make_project: MakeProject)
     text = "from client import connect_harbour\n\nconnect_harbour(harbour.login‸)\n"
     answer = project.answer(asked(text), SOURCES)
     assert answer.snippets == ()
-    assert {each.left_out for each in answer.verdicts} == {"looks like it holds a secret"}
+    assert {each.left_out for each in answer.verdicts} == {
+        "looks like it holds a secret, or stands beside one"
+    }
     assert project.index.paths() == ["client.py"]
 
 
@@ -244,3 +246,15 @@ def test_nothing_is_said_twice() -> None:
         "already there",
         "the file itself says so",
     ]
+
+
+def test_a_new_file_is_shown_the_header_of_the_others_and_no_other_place_is(
+    make_project: MakeProject,
+) -> None:
+    notice = "# Copyright 2021 Example Inc.\n# SPDX-License-Identifier: MIT\n"
+    project = make_project(
+        {"a.py": notice + "x = 1\n", "b.py": notice + "y = 2\n", "c.go": "// c\n"}
+    )
+    assert [each.text for each in project.answer(asked("# ‸\n"), ()).snippets] == [notice.rstrip()]
+    assert project.answer(asked("import a\n# ‸\n"), ()).snippets == ()
+    assert project.answer(asked("// ‸\n", "d.go"), ()).snippets == ()

@@ -72,9 +72,9 @@ def test_the_home_folder_is_refused_and_what_is_above_it(
 @pytest.mark.parametrize("content", [b"a\0b", b"\xff\xfe", b"x" * (scan.LARGEST_FILE + 1)])
 def test_what_is_no_source_is_not_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.py").write_bytes(content)
-    assert scan.read_source(tmp_path / "a.py") is None
+    assert scan.read_source(tmp_path, "a.py") is None
 
 
 def test_line_ends_are_read_as_one_kind(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_bytes(b"x\r\ny\n")
-    assert scan.read_source(tmp_path / "a.py") == "x\ny\n"
+    assert scan.read_source(tmp_path, "a.py") == "x\ny\n"

@@ -95,6 +95,7 @@ local function ask(kind)
     textDocument = { uri = vim.uri_from_bufnr(buffer) },
     position = { line = row - 1, character = col },
     context = { triggerKind = kind },
+    formattingOptions = vim.lsp.util.make_formatting_params().options,
   }
   local this
   local _, id = server.request(client, METHOD, params, function(err, result)
