@@ -98,6 +98,7 @@ def denoise(
     max_steps: int,
     guess: Guess | None = None,
     heal: Heal | None = None,
+    avoid: Sequence[int] = (),
     predict: Predict | None = None,
 ) -> Iterator[Step]:
     """Refine the canvas; one Step for each forward.
@@ -112,6 +113,7 @@ def denoise(
     one_line: on the canvas's device; None: line breaks are as good as any other id.
     guess: for one variant of a left-to-right model: saves forwards and changes no answer.
     heal: for a left-to-right model: what the first gap has to begin with, over as many slots as it takes.
+    avoid: ids that the first slot of a left-to-right model may not become.
     predict: where the model has it, used in the place of `forward` under uniform noise.
     max_steps: most forwards. A left-to-right model makes at most as many as it has slots instead.
     Ends when every row is done or the forwards are used up, whichever comes first.
@@ -132,11 +134,26 @@ def denoise(
         if bans is None or bans[sampling.mask_id] > -torch.inf:
             raise ValueError(f"the bans must ban the mask id, {sampling.mask_id}")
         if one_by_one:
-            return _in_order(logits_at, canvas, slots, sampling, one_line, generator, guess, heal)
+            firsts = _not_first(logits_at, int(canvas.slots[0]), avoid) if avoid else logits_at
+            return _in_order(firsts, canvas, slots, sampling, one_line, generator, guess, heal)
         return _absorbing(logits_at, canvas, slots, sampling, generator, max_steps)
     lines, banned = ban_lines(slots, sampling.vocab_size, bans, constraints, banned_lines)
     said = predict or _by_logits(logits_at)
     return _uniform(said, canvas, slots, lines, banned, sampling, generator, max_steps)
+
+
+def _not_first(logits_at: Forward, slot: int, avoid: Sequence[int]) -> Forward:
+    """The same without some ids at the first slot."""
+
+    def without(ids: Tensor, rows: Tensor, signal: Tensor | None) -> Tensor:
+        logits = logits_at(ids, rows, signal)
+        here = rows == slot
+        logits[here] = logits[here].index_fill(
+            1, torch.tensor(avoid, device=rows.device), -torch.inf
+        )
+        return logits
+
+    return without
 
 
 def _by_logits(logits_at: Forward) -> Predict:

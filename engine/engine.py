@@ -50,6 +50,8 @@ from engine.weighing import Weigher
 LONGEST_LINE = 96
 LONGEST_FILL = 256
 """Most tokens of a gap where the request names no limit: of a single line, and of any other."""
+BEGINNINGS = 3
+"""First tokens that are tried, where nothing of a fill can be shown."""
 SHORTEST_PROMPT = 128
 """Tokens encoded whatever the deadline: without context an answer in time is worth nothing."""
 ENCODE_SHARE = 0.5
@@ -95,22 +97,39 @@ class Engine:
         with self._out_of_memory_said():
             run = self._begin(request, submitted, interrupted)  # 1. prompt and 2. cache
             try:
-                # 3. and 4. all variants in one batch
-                canvas = self._first_canvas(run)
-                yield from self._refine(run, run.variants, canvas, heal=True)
-                # 5. continue: each by itself, for its prompt now holds its own last block
-                for variant in run.variants:
-                    while self._goes_on(run, variant):
-                        canvas = self._next_canvas(run, variant)
-                        yield from self._refine(run, [variant], canvas, heal=False)
-                self._endings.choose(run)  # 6. weigh: where each ends, and which is best
-                self._weigher.weigh(run)
+                yield from self._write(run)
+                while self._wants_another_beginning(run):
+                    run.begin_otherwise()
+                    yield from self._write(run)
+                self._weigher.weigh(run)  # 6. weigh
                 stop = run.variants[0].stop
                 if stop is Stop.RUNNING:
                     stop = Stop.DEADLINE if run.late else Stop.LENGTH
                 yield run.draft(stop)
             finally:
                 run.kv.truncate(len(run.prompt.ids))
+
+    def _write(self, run: Run) -> Iterator[Draft]:
+        """Steps 3 to 5, and where each variant ends."""
+        # 3. and 4. all variants in one batch
+        canvas = self._first_canvas(run)
+        yield from self._refine(run, run.variants, canvas, heal=True)
+        # 5. continue: each by itself, for its prompt now holds its own last block
+        for variant in run.variants:
+            while self._goes_on(run, variant):
+                canvas = self._next_canvas(run, variant)
+                yield from self._refine(run, [variant], canvas, heal=False)
+        self._endings.choose(run)
+
+    def _wants_another_beginning(self, run: Run) -> bool:
+        """Whether nothing of the only fill can be shown, and there is time for one that begins otherwise:
+        the likeliest may only repeat what stands after the gap."""
+        if run.request.shown is None or len(run.variants) > 1 or run.request.between:
+            return False
+        (variant,) = run.variants
+        if run.late or not variant.ids or len(run.avoided) == BEGINNINGS - 1:
+            return False
+        return not run.request.shown(run.readout.text(variant))
 
     # -- growing the prompt while nobody waits ------------------------------------------------
 
@@ -319,6 +338,7 @@ class Engine:
             max_steps=self._max_steps,
             guess=self._guess_for(run, variants),
             heal=self._heal_for(wanted),
+            avoid=run.avoided if heal else (),
             predict=self._predict_for(run),
         ):
             run.steps += 1

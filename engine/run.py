@@ -36,8 +36,17 @@ class Run:
     late: bool = False
     shown: dict[str, str | None] = field(default_factory=dict)
     """What `InfillRequest.shown` has said so far."""
+    avoided: list[int] = field(default_factory=list)
+    """First ids of fills of which nothing could be shown."""
     denoising_since: float = field(default_factory=time.perf_counter)
     """Moved on by what was spent on encoding finished blocks."""
+
+    def begin_otherwise(self) -> None:
+        """Drop the only variant, for one that begins with another token."""
+        (variant,) = self.variants
+        self.avoided.append(variant.ids[0])
+        self.variants = [Variant()]
+        self.kv.truncate(len(self.prompt.ids))
 
     def read(self, variant: Variant) -> list[int]:
         """The ids that a variant's canvas goes on from; the last one stands in it."""

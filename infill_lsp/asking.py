@@ -104,15 +104,15 @@ def weighed(request: InfillRequest, context: Context) -> InfillRequest:
     best with what follows."""
     if not context.suffix.strip():
         return request
-    judged = judging(request, context)
+    judged = judging(request, context, strict=True)
     return replace(judged, variants=max(request.variants, CANDIDATES), enough=request.variants)
 
 
-def judging(request: InfillRequest, context: Context) -> InfillRequest:
-    """The same, with what would be shown of a fill."""
+def judging(request: InfillRequest, context: Context, strict: bool = False) -> InfillRequest:
+    """The same, with what would be shown of a fill. strict: nothing of one that does not parse."""
 
     def shown(text: str) -> str | None:
-        return postprocess(text, context) if parses(text, context) else None
+        return None if strict and not parses(text, context) else postprocess(text, context)
 
     return replace(request, shown=shown)
 

@@ -69,6 +69,22 @@ def leads_on(text: str, context: Context) -> bool:
     return _width(written[-1]) >= _width(below[0]) or written[-1].rstrip().endswith(OPENERS)
 
 
+def stands_out(text: str, context: Context) -> bool:
+    """Whether the fill's last line is indented less than the line above the gap and the one below it, and
+    neither opens a block nor goes on with one: it would end a block that goes on."""
+    below = _lines_below(context)
+    lines = [line for line in (context.line_prefix + text).split("\n") if line.strip()]
+    above = context.prefix[: len(context.prefix) - len(context.line_prefix)].rstrip()
+    if not (lines and below and above) or context.line_suffix.strip() or context.in_string:
+        return False
+    last = lines[-1].rstrip()
+    if last.endswith(OPENERS) or _GOES_ON.match(last.lstrip()):
+        return False
+    if context.language in ("c", "cpp") and last.startswith("#"):
+        return False
+    return _width(last) < min(_width(above[above.rfind("\n") + 1 :]), _width(below[0]))
+
+
 def _closed(text: str, context: Context) -> str:
     near = surroundings(context)
     stack = list(near.opened)

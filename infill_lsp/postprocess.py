@@ -15,6 +15,7 @@ from infill_lsp.cuts import (
     Surroundings,
     before_following,
     scope_end,
+    stands_out,
     surroundings,
     within_blocks,
 )
@@ -262,6 +263,13 @@ def tidy(text: str, context: Context) -> str | None:
     return text.rstrip("\n") if leaning and "\n" not in text else text.rstrip()
 
 
+def leading_on(text: str, context: Context) -> str | None:
+    """Cut back to a last line that does not stand out between its neighbours (see `cuts.stands_out`)."""
+    while text.strip() and stands_out(text, context):
+        text = text.rpartition("\n")[0].rstrip()
+    return text or None
+
+
 def parseable(text: str, context: Context) -> str | None:
     """Drop what adds syntax errors or does not go with the statements around it, unless a few lines
     less of it do. What stands before more of its line, or before what closes its own brackets, must
@@ -311,6 +319,7 @@ STEPS: tuple[Step, ...] = (
     without_loops,
     closed,
     tidy,
+    leading_on,
     parseable,
     native_newlines,
     on_own_lines,

@@ -111,7 +111,9 @@ class _Oracle:
         self._text = text
         self.ready: Future[EngineInfo] = Future()
         self.ready.set_result(
-            EngineInfo("ceiling", "none", "none", "any", True, True, False, "", 0, 0, 8192, 256, 0.0)
+            EngineInfo(
+                "ceiling", "none", "none", "any", True, True, False, "", 0, 0, 8192, 256, 0.0
+            )
         )
 
     def submit(
