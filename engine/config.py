@@ -7,6 +7,8 @@ from typing import Literal
 
 Quantization = Literal["auto", "none", "int8", "fp8", "int4"]
 
+AUTO = "auto"
+"""Instead of a model's name: the engine chooses, and says why (`EngineInfo.chosen`)."""
 PROMPT_BUDGET = 8192
 """Tokens of prompt and canvas together, whatever the model could take."""
 CANVAS_LIMIT = 256
@@ -19,8 +21,9 @@ CANVAS_SIZES = (16, 32, 64, 128, 256)
 class EngineConfig:
     """Everything `engine.load` needs."""
 
-    model: str = "bundled"
-    """A name from the table in `engine.models`, or a folder with weights."""
+    model: str = AUTO
+    """`auto`: the larger model of the bundled one's kind where it is here and quick enough on this
+    machine, else the bundled one. Or a name from the table in `engine.models`, or a folder with weights."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     quantization: Quantization = "auto"

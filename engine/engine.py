@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -58,6 +59,8 @@ ENCODE_SHARE = 0.5
 """Of the time that is left, what may go into encoding; the rest is for denoising."""
 ENCODE_STEP = 256
 """Tokens encoded between two looks at the cancel flag."""
+MOST_ENCODED_IN_CANVAS = 4
+"""Tokens that a prompt may lack and need no forward of their own. More are encoded, for good."""
 GROWTH_STEP = 64
 """The same while the prompt grows in the background: a new request waits for one of these."""
 
@@ -202,6 +205,8 @@ class Engine:
         pieces = kind(request, self._tokenizer, self._spec, room)
         whole = pieces.cut(room)
         prompt = self._affordable(pieces, whole, room, until)
+        grown = prompt is whole
+        prompt = self._end_in_canvas(prompt)
         prompted = time.perf_counter()
 
         # 2. cache
@@ -212,7 +217,7 @@ class Engine:
             raise Cancelled("the request was cancelled")
         encoded = time.perf_counter()
         self._measure_encoding(len(prompt.ids) - reused, encoded - prompted)
-        grown = prompt is whole and entry.exact == len(entry.ids)
+        grown = grown and entry.exact == len(entry.ids)
         self._growth = whole if self._background and not grown else None
         return Run(
             request,
@@ -245,6 +250,17 @@ class Engine:
             room = max(SHORTEST_PROMPT, room // 2)
             prompt = pieces.cut(room)
         return prompt
+
+    def _end_in_canvas(self, prompt: Prompt) -> Prompt:
+        """The same with the few tokens that would have to be encoded as anchors of the canvas, which costs
+        no forward of its own. Only a model that reads its canvas as it reads its prompt gives the same."""
+        missing = self._cache.missing(prompt.ids, prompt.settled)
+        kept = len(prompt.ids) - missing
+        if not (
+            self._spec.reads_on and 0 < missing <= MOST_ENCODED_IN_CANVAS <= kept >= prompt.settled
+        ):
+            return prompt
+        return replace(prompt, ids=prompt.ids[:kept], left=prompt.ids[kept:] + prompt.left)
 
     def _first_canvas(self, run: Run) -> Canvas:
         between = [self._tokenizer.encode(text) for text in run.request.between]
@@ -375,7 +391,10 @@ class Engine:
         """None for several variants, or a model that says many tokens at once by itself."""
         if len(variants) > 1 or self._spec.order != "left_to_right":
             return None
-        return guesses(run.request, run.read(variants[0]), self._tokenizer, self._spec)
+        (variant,) = variants
+        anchors = 1 if variant.committed else len(run.prompt.left)
+        before = run.read(variant)
+        return guesses(run.request, before, anchors, self._tokenizer, self._spec)
 
     def _heal_for(self, wanted: bytes) -> Heal | None:
         """What the first gap has to begin with, for a model that writes token after token."""

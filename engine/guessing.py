@@ -28,10 +28,14 @@ guess in four is right, after two nearly every other."""
 
 
 def guesses(
-    request: InfillRequest, before: Sequence[int], tokenizer: Tokenizer, spec: ModelSpec
+    request: InfillRequest,
+    before: Sequence[int],
+    anchors: int,
+    tokenizer: Tokenizer,
+    spec: ModelSpec,
 ) -> Callable[[Sequence[int], int], list[int]]:
-    """For `denoise`, over a canvas that goes on from the ids `before` and has the last of them as its
-    first."""
+    """For `denoise`, over a canvas that goes on from the ids `before` and begins with the last `anchors`
+    of them."""
     never = [*spec.forbidden_ids, *spec.eos_ids]
     never += [id_ for id_ in (spec.mask_id, spec.delete_id) if id_ is not None]
     if any(map(request.one_line, range(len(request.between) + 1))):
@@ -39,7 +43,7 @@ def guesses(
     former = map(tokenizer.encode, request.former)
     after = tokenizer.encode(request.suffix[:AFTER])
     guesser = Guesser([*former, before, after], never)
-    tail = before[:-1][-LONGEST:]
+    tail = before[: len(before) - anchors][-LONGEST:]
     return lambda ids, room: guesser.after([*tail, *ids], min(room, MOST))
 
 

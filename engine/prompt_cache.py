@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.models.base import KV, DenoisingModel
+from engine.models.base import KV, DenoisingModel, MovingModel
 
 MOST_CHANGED = 128
 """Tokens before a moved part that it may not have seen."""
@@ -115,6 +115,10 @@ class PromptCache:
     ) -> bool:  # fmt: skip
         """Encode `ids` exactly, beside what may be there of them with moved parts: that one goes when the
         exact one is whole. Returns whether it is; else what has been done is kept for the next time."""
+        if not settled:  # nothing was moved
+            entry, _ = self.extend(ids, step=step, interrupted=interrupted)
+            return len(entry.ids) == len(ids)
+        assert isinstance(self._model, MovingModel)
         whole = max(self._entries, key=lambda each: _exactly_shared(each, ids), default=None)
         shared = 0 if whole is None else _exactly_shared(whole, ids)
         if whole is None or shared < len(whole.ids):
@@ -149,6 +153,7 @@ class PromptCache:
             self._entries.remove(entry)
         self._entries.append(entry)
         if plan.moved:
+            assert isinstance(self._model, MovingModel)
             lifted = self._model.lift(entry.kv, entry.settled - plan.moved, entry.settled)
             entry.truncate(plan.shared)
             self._encode(entry, ids[: settled - plan.moved], 0, lambda: False)

@@ -198,6 +198,10 @@ class EngineInfo:
     load_seconds: float
     instead: str = ""
     """Why this is not the model that was asked for, and how to mend it. Empty: it is."""
+    chosen: str = ""
+    """Why it is this model, where the engine was to choose. Empty: it was not, or `instead` says it."""
+    offer: str = ""
+    """The name of a model that would have been chosen, if it were on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
     _add_json(models)
     get = models.add_subparsers(dest="part", metavar="PART").add_parser("get", help="fetch a model")
     get.add_argument("name", help="as `infill-lsp models` lists it")
+    # Suppressed, or it would undo the one before `get`.
+    get.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="progress, one object a line"
+    )
     bench = commands.add_parser("bench", help="measure this machine: a table, then one JSON line")
     bench.add_argument(
         "--suite",
@@ -65,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         help="what a user feels (the default), or DiffusionGemma against its GPU's limit",
     )
     bench_arguments.add_arguments(bench)
-    _add_engine(bench)
+    _add_engine(bench, "bundled")  # a figure must not depend on what was fetched
     _add_eval(commands.add_parser("eval", help="how good the fills are, where the answer is known"))
     stats = commands.add_parser("stats", help="what became of the suggestions on this machine")
     stats.add_argument("--png", type=Path, metavar="FILE", help="draw it, too (needs matplotlib)")
@@ -112,7 +116,7 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--answers", type=Path, metavar="FILE", help="keep each answer; go on from there"
     )
-    _add_engine(parser)
+    _add_engine(parser, "bundled")
 
 
 def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -208,9 +212,9 @@ def _add_http(parser: argparse.ArgumentParser, transport: argparse._MutuallyExcl
     options.add_argument("--threads", type=_positive, help="CPU threads for the model")
 
 
-def _add_engine(parser: argparse.ArgumentParser) -> None:
+def _add_engine(parser: argparse.ArgumentParser, model: str = Settings().model) -> None:
     defaults = Settings()
-    parser.add_argument("--model", default=defaults.model, help="a known model, or a folder")
+    parser.add_argument("--model", default=model, help="a known model, or a folder")
     parser.add_argument("--device", default=defaults.device, help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=_positive, default=None, help="CPU threads for the model")
     _add_json(parser)

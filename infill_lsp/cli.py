@@ -61,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
             from infill_lsp.commands import models
 
             if arguments.part == "get":
-                return models.get(arguments.name)
+                return models.get(arguments.name, as_json=arguments.json)
             return models.run(as_json=arguments.json)
         case "bench":
             if arguments.suite == "cuda":

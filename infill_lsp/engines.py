@@ -14,13 +14,15 @@ from engine import EngineConfig, InfillEngine
 
 Progress = Callable[[float, str], None]
 """Told how much is loaded (0 to 1), and what is being loaded."""
+Renewal = Callable[[], None]
+"""Told that the engine was ended, and another is to be acquired."""
 EngineFactory = Callable[[EngineConfig, Progress], InfillEngine]
 
 
 @dataclass(slots=True)
 class _Held:
     engine: InfillEngine
-    users: list[Progress] = field(default_factory=list)
+    users: dict[Progress, Renewal] = field(default_factory=dict)
 
 
 class Engines:
@@ -31,7 +33,9 @@ class Engines:
         self._start = start
         self._held: dict[EngineConfig, _Held] = {}
 
-    def acquire(self, config: EngineConfig, on_progress: Progress) -> InfillEngine:
+    def acquire(
+        self, config: EngineConfig, on_progress: Progress, on_renewal: Renewal = lambda: None
+    ) -> InfillEngine:
         """The engine of this configuration; `release` it once. Raises what the factory raises.
 
         One that could not load its model is started afresh; so is one with another model than was
@@ -43,7 +47,7 @@ class Engines:
             self._end(config)
             self._end_idle(but=None)
             held = self._held[config] = _Held(self._start(config, self._teller(config)))
-        held.users.append(on_progress)
+        held.users[on_progress] = on_renewal
         return held.engine
 
     def release(self, config: EngineConfig, on_progress: Progress) -> None:
@@ -51,9 +55,18 @@ class Engines:
         held = self._held.get(config)
         if held is None or on_progress not in held.users:
             return
-        held.users.remove(on_progress)
+        del held.users[on_progress]
         if not held.users:
             self._end_idle(but=config)
+
+    def renew(self, *models: str) -> None:
+        """End the engines of these models' names, and let their users acquire new ones."""
+        ended = [config for config in self._held if config.model in models]
+        users = [each for config in ended for each in self._held[config].users.values()]
+        for config in ended:
+            self._end(config)
+        for on_renewal in users:
+            on_renewal()
 
     def close(self) -> None:
         """End all engines."""

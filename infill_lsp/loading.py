@@ -57,7 +57,7 @@ class Loading:
         self._completer.loaded.clear()
         config = engine_config(self._completer.settings)
         try:
-            engine = self._engines.acquire(config, self._report)
+            engine = self._engines.acquire(config, self._report, self.start)
         except EngineError as error:
             self._failed(error)
             return
@@ -65,6 +65,10 @@ class Loading:
         if (waiting := engine_status(engine)) is not None:
             self._status.show(waiting)
         self._run(self._watch(engine))
+
+    def renew(self, *models: str) -> None:
+        """Start anew, in all windows, what was asked for by these names: a model came to this machine."""
+        self._engines.renew(*models)
 
     def release(self) -> None:
         """End all requests, and hold no engine any more."""
@@ -128,7 +132,8 @@ class Loading:
             self._completer.well = Status("Warning", why)
             tell(self._ls, types.MessageType.Warning, f"infill-lsp: {why}")
         else:
-            self._completer.well = Status("Normal", f"{info.model} on {info.device}")
+            why = f" ({info.chosen})" if info.chosen else ""
+            self._completer.well = Status("Normal", f"{info.model} on {info.device}{why}")
         self._status.show(self._completer.well)
         self.done_at = time.perf_counter()
         self._completer.loaded.set()

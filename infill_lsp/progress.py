@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -18,13 +19,19 @@ CREATION_SECONDS = 2.0
 _tokens = itertools.count(1)
 
 
+class Report(Protocol):
+    """Tells the client how far a command is."""
+
+    def __call__(self, done: int, all_: int, now: str = ...) -> None: ...
+
+
 @asynccontextmanager
-async def progress(ls: LanguageServer, what: str) -> AsyncIterator[Callable[[int, int], None]]:
+async def progress(ls: LanguageServer, what: str) -> AsyncIterator[Report]:
     """Show progress while the body runs, where the client shows such; to cancel there is to cancel
-    this task. Yields a function to be told how many are done, of how many."""
+    this task. Yields a function to be told how many are done, of how many, and with what it goes on."""
     token = work_done_token.get() or await _created(ls)
     if token is None:
-        yield lambda done, all_: None
+        yield lambda done, all_, now=what: None
         return
     task = asyncio.current_task()
     begin = types.WorkDoneProgressBegin(title="infill", message=what, cancellable=True)
@@ -33,10 +40,10 @@ async def progress(ls: LanguageServer, what: str) -> AsyncIterator[Callable[[int
         lambda future: task.cancel() if task and future.cancelled() else None
     )
 
-    def report(done: int, all_: int) -> None:
+    def report(done: int, all_: int, now: str = what) -> None:
         percentage = 100 * done // all_
         ls.work_done_progress.report(
-            token, types.WorkDoneProgressReport(message=what, percentage=percentage)
+            token, types.WorkDoneProgressReport(message=now, percentage=percentage)
         )
 
     try:

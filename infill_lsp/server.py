@@ -13,6 +13,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from infill_lsp import items
 from infill_lsp.editing import add_editing
 from infill_lsp.engines import Engines
+from infill_lsp.fetching import add_fetching
 from infill_lsp.session import InfillServer
 from infill_lsp.status import Status
 from infill_lsp.suggesting import add_fallback, add_suggesting
@@ -27,6 +28,7 @@ def make_server(engines: Engines) -> InfillServer:
     add_suggesting(server)
     _add_commands(server)
     add_editing(server)
+    add_fetching(server)
     return server
 
 

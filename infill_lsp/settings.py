@@ -57,8 +57,9 @@ class Settings:
     """Which pieces of the workspace's other files the model is shown: `imports` (definitions behind
     them), `sibling` (test or header), `called` (signatures), `similar` (regions), `recent` (edits).
     The default is what was measured to help the bundled model; `[]`: no other file is read."""
-    model: str = "bundled"
-    """A known model's name, or a folder with weights."""
+    model: str = "auto"
+    """`auto`: the larger model where it is here (`infill-lsp models get qwen2.5-coder-1.5b`) and quick
+    enough on this machine, else the bundled one. Or a known model's name, or a folder with weights."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     threads: int | None = field(default=None, metadata={"least": 1, "most": 1024})

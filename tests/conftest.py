@@ -1,5 +1,5 @@
 """For all tests: makes `fake_engine` and `gemma_checkpoint` importable, whichever way pytest was
-started, and keeps their counts and sockets apart from the user's own."""
+started, and keeps their counts, models and sockets apart from the user's own."""
 
 import atexit
 import os
@@ -15,7 +15,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "gpu")]
 
 from gpu_session import pytest_cmdline_main, pytest_terminal_summary  # noqa: E402, F401 - hooks
 
-for _kind in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+for _kind in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
     os.environ[_kind] = tempfile.mkdtemp(prefix="infill-")
     atexit.register(shutil.rmtree, os.environ[_kind], ignore_errors=True)
 

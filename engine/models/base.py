@@ -138,15 +138,6 @@ class DenoisingModel(Protocol):
     def encode(self, ids: Tensor, kv: KV) -> None:
         """Causal. Append the keys and values of `ids` ([n] int64) to `kv`."""
 
-    def copy(self, source: KV, target: KV, length: int) -> None:
-        """Make an empty cache hold the first `length` tokens of another."""
-
-    def lift(self, kv: KV, start: int, end: int) -> Lifted:
-        """Copy the keys and values of the tokens [start, end)."""
-
-    def lay(self, lifted: Lifted, kv: KV) -> None:
-        """Append a copy to `kv`, its keys turned to their new positions."""
-
     def denoise(
         self, canvas: Tensor, kv: KV, rows: Tensor, signal: Tensor | None = None,
         turn: Tensor | None = None,
@@ -163,6 +154,20 @@ class DenoisingModel(Protocol):
             earlier ones (`canvas.turns`). None: all see all.
         Returns float32 [B, R, vocab_size].
         """
+
+
+@runtime_checkable
+class MovingModel(DenoisingModel, Protocol):
+    """A model whose prompt's parts may be moved, as `Prompt.settled` asks for."""
+
+    def copy(self, source: KV, target: KV, length: int) -> None:
+        """Make an empty cache hold the first `length` tokens of another."""
+
+    def lift(self, kv: KV, start: int, end: int) -> Lifted:
+        """Copy the keys and values of the tokens [start, end)."""
+
+    def lay(self, lifted: Lifted, kv: KV) -> None:
+        """Append a copy to `kv`, its keys turned to their new positions."""
 
 
 @dataclass(frozen=True, slots=True)

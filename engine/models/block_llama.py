@@ -196,12 +196,12 @@ class BlockLlama(nn.Module):
             kv.append(count)
 
     def copy(self, source: KV, target: KV, length: int) -> None:
-        """See `DenoisingModel.copy`."""
+        """See `MovingModel.copy`."""
         self.lay(self.lift(source, 0, length), target)
 
     @torch.inference_mode()
     def lift(self, kv: KV, start: int, end: int) -> Lifted:
-        """See `DenoisingModel.lift`."""
+        """See `MovingModel.lift`."""
         assert isinstance(kv, BlockKV)
         layers = [
             (keys[:, :, start:end].clone(), values[:, start:end].clone())
@@ -211,7 +211,7 @@ class BlockLlama(nn.Module):
 
     @torch.inference_mode()
     def lay(self, lifted: Lifted, kv: KV) -> None:
-        """See `DenoisingModel.lay`. Exact but for rounding: rotary positions add up."""
+        """See `MovingModel.lay`. Exact but for rounding: rotary positions add up."""
         assert isinstance(kv, BlockKV)
         count = lifted.layers[0][1].shape[1]
         self._check_room(kv.length + count)

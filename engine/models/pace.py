@@ -7,7 +7,8 @@ exist under the same name everywhere but are a hundred times slower in some plac
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -32,13 +33,22 @@ class Pace:
     attention: torch.dtype
 
 
-@torch.inference_mode()
-def try_cpu() -> Pace:
-    """Multiply matrices of the usual shapes for some milliseconds, on one thread (the second would
-    have to wait where other programs are busy)."""
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread until the block ends. Where other programs are busy, the second has to be waited
+    for after each operation, and what takes milliseconds takes seconds."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.inference_mode()
+def try_cpu() -> Pace:
+    """Multiply matrices of the usual shapes for some milliseconds, on one thread."""
+    with one_thread():
         rows, weight = torch.randn(32, 576), torch.randn(1536, 576)
         half_rows, half_weight = rows.bfloat16(), weight.bfloat16()
         small, scale = quantize_rows(weight)
@@ -50,8 +60,6 @@ def try_cpu() -> Pace:
         eighth = shortest(lambda: int8_product(rows, small, scale))
         half_scores = shortest(lambda: torch.bmm(half_heads, half_keys))
         full_scores = shortest(lambda: torch.bmm(heads, keys))
-    finally:
-        torch.set_num_threads(threads)
     return Pace(
         int8=eighth < PATIENCE * min(half, full),
         linears=torch.bfloat16 if half < PATIENCE * full else torch.float32,

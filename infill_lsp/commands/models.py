@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 import engine
@@ -38,9 +40,28 @@ def run(*, as_json: bool) -> int:
     return 0
 
 
-def get(name: str) -> int:
-    """Fetch one model; says what it is, how large, and under which licence, before it does."""
-    engine.get_model(name, lambda line: print(line, flush=True))
+def get(name: str, *, as_json: bool) -> int:
+    """Fetch one model; says what it is, how large, and under which licence, before it does.
+
+    as_json: one object a line, {"said"} or {"share", "what"}, for a program that shows it (the server).
+    """
+    # So that what it has started, pip, ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if as_json:
+        engine.get_model(
+            name,
+            lambda line: print(json.dumps({"said": line}), flush=True),
+            lambda share, what: print(json.dumps({"share": share, "what": what}), flush=True),
+        )
+        return 0
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        engine.get_model(
+            name,
+            lambda line: print(line, flush=True),
+            lambda share, what: bar.update(task, completed=share, description=what),
+        )
     return 0
 
 

@@ -64,7 +64,7 @@ class JournalledEngine(FakeEngine):
 
 
 def start_engine(config: EngineConfig, on_progress: Any) -> FakeEngine:
-    script = {} if config.model == "bundled" else json.loads(config.model)
+    script = {} if config.model == "auto" else json.loads(config.model)
     if script.pop("typist", False):
         script["answer"] = typist.engine_answer
     return JournalledEngine(on_progress=on_progress, **script)

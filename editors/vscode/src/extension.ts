@@ -6,6 +6,7 @@ import { LanguageClient, State } from "vscode-languageclient/node";
 
 import { ask, fillHoles, refill, repair, variants } from "./commands";
 import { showMenu } from "./menu";
+import { getModel, offerModel } from "./models";
 import { REFINEMENT_VIEW, RefinementView } from "./refinement";
 import { DOCUMENTS, execute, findServer, install } from "./server";
 import { Status, StatusBar } from "./status";
@@ -41,6 +42,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     command("log", () => log.show(true)),
     command("doctor", () => doctor(context)),
     command("install", () => installAndStart(context)),
+    command("getModel", () => getModel(client)),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration("infill-lsp.path")) void start(context);
     }),
@@ -87,7 +89,10 @@ async function startNow(context: vscode.ExtensionContext): Promise<void> {
   let loading = true;
   started.onNotification("didChangeStatus", (status: Status) => {
     bar.show(status);
-    if (loading && !status.busy) void typed.ask();
+    if (loading && !status.busy) {
+      void typed.ask();
+      void offerModel(started);
+    }
     loading &&= status.busy;
   });
   started.onNotification("infill/refinement", (step: unknown) => refinement.show(step));

@@ -9,7 +9,7 @@ interface Choice extends vscode.QuickPickItem {
 }
 
 const SNOOZE_MINUTES = [5, 15, 60];
-const MODELS = ["bundled", "diffusiongemma"];
+const MODELS = ["auto", "bundled", "qwen2.5-coder-1.5b", "diffusiongemma"];
 const DEVICES = ["auto", "cpu", "cuda"];
 
 /** running: whether a server is there. why: how it is. */
@@ -61,6 +61,7 @@ function toggle(
 
 const engine = (): Choice[] => [
   { label: "$(package) Model", description: settings().get("model"), run: chooseModel },
+  { label: "$(cloud-download) Fetch a better model", run: () => run("infill-lsp.getModel") },
   { label: "$(chip) Device", description: settings().get("device"), run: chooseDevice },
 ];
 

@@ -87,6 +87,12 @@ function M.variants(span)
   require('infill.editing').variants(span)
 end
 
+--- Fetch a model; takes minutes, during which everything goes on. The status says how far it is.
+---@param name? string nil: the one that `auto` would take if it were here
+function M.get_model(name)
+  require('infill.models').get(name)
+end
+
 --- Draw fills while they are refined.
 ---@param wanted? boolean nil: the other way than now
 function M.watch(wanted)

@@ -67,6 +67,9 @@ function M.start(cmd, settings, shower)
         if loading and not status.busy and typing and not waiting(context.client_id) then
           shower.ask()
         end
+        if loading and not status.busy then
+          require('infill.models').offer(vim.lsp.get_client_by_id(context.client_id))
+        end
       end,
       ['infill/refinement'] = function(...)
         require('infill.refinement').show(...)
