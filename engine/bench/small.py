@@ -25,8 +25,8 @@ from engine.tokenizer import Tokenizer
 
 ROWS = (1, 4, 8, 16)
 """Slots asked for in one forward."""
-BEFORE_CHARS, AFTER_CHARS = 6000, 2000
-"""Text around such a gap: about 2,000 tokens."""
+CHARS = 3
+"""Of code, in a token."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Subject:
     device: torch.device
     code: str
     context: int
-    """Tokens of prompt under a forward."""
+    """Tokens of prompt under a forward, and about as many around a line."""
     variants: int
     """The most in one forward."""
     rates: Rates
@@ -129,9 +129,10 @@ class Subject:
         return found
 
     def _request(self, begin: int, end: int) -> InfillRequest:
+        before, after = 3 * CHARS * self.context // 4, CHARS * self.context // 4
         return InfillRequest(
-            self.code[max(0, begin - BEFORE_CHARS) : begin],
-            self.code[end : end + AFTER_CHARS],
+            self.code[max(0, begin - before) : begin],
+            self.code[end : end + after],
             single_line=True,
         )
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import torch
-from kernel_cases import META, PUBLISHED, Make, cases
+from kernel_cases import PUBLISHED, cases
+from kernel_work import META, Make
 from small_model import LENGTHS, SHAPE, VARIANTS
 
 from engine.bench import shapes

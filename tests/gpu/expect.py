@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 import torch
-from kernel_cases import LAUNCH, META, PUBLISHED, Case, Make, Work, cases, expected_seconds
+from kernel_cases import PUBLISHED, cases
 from kernel_table import lines
+from kernel_work import LAUNCH, META, Case, Make, Work, expected_seconds
 from torch_launches import TorchLaunches
 
 from engine.bench import shapes

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 from expect import foreseen, launches_of
-from kernel_cases import PUBLISHED, TINY, Case, Make, cases, error_of
+from kernel_cases import PUBLISHED, TINY, cases
 from kernel_table import KERNEL
+from kernel_work import Case, Make, error_of
 from rehearsal import REHEARSAL, SEED
 
 from engine.bench.limits import Rates
