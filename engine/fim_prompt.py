@@ -1,9 +1,11 @@
 """The prompt of a model that was trained to fill in the middle, in the order it was trained on.
 
-    [repository name, for each other file: separator, path, text] prefix-mark, text before the gap,
-    suffix-mark, text after it, middle-mark
+    prefix-mark, pieces of other files, text before the gap, suffix-mark, text after it, middle-mark
 
-The start of the line that the gap is in stands behind the middle mark, as the beginning of the answer. So
+Other files stand before the text as if they were of the same file, each ended by a blank line. Qwen's own
+form for a repository (`<|repo_name|>`, `<|file_sep|>` with each path) was tried: its bare header, with no
+other file behind it, took the hidden lines that came word for word from 27 of 60 to 17, and none of its
+marks is used. The start of the line that the gap is in stands behind the middle mark, as the beginning of the answer. So
 what is typed within a line changes only the prompt's end, and it is also better: of 56 half lines 36 came
 right, against 24 with the whole text before the gap in its own place (Qwen2.5-Coder-0.5B). When a line
 ends it moves before the suffix, whose keys and values then move too (`prompt_cache`).
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from engine.models.base import FimTokens, ModelSpec
+from engine.models.base import ModelSpec
 from engine.prompt import (
     SNIPPET_SHARE,
     SUFFIX_SHARE,
@@ -25,9 +27,10 @@ from engine.prompt import (
     prefix_pieces,
     suffix_pieces,
 )
-from engine.request import InfillRequest, Snippet
+from engine.request import InfillRequest
 from engine.tokenizer import Tokenizer
 
+MARKS = 3
 LINE_CHARS = 1200
 """Most of a line that stands behind the middle mark; of a longer one its end."""
 
@@ -47,26 +50,26 @@ class FimPieces:
         self._prefix = prefix_pieces(above, tokenizer, room)
         self._suffix = suffix_pieces(request.suffix, tokenizer, room)
         self._whole_suffix = sum(piece.chars for piece in self._suffix) == len(request.suffix)
-        self._snippets = [_file(snippet, tokenizer, self._fim) for snippet in request.snippets]
-        named = tokenizer.encode(request.project) if request.project else []
-        self._repository = [self._fim.repository, *named, *tokenizer.encode("\n")]
-        self._own_file = [self._fim.separator, *tokenizer.encode(f"{request.path}\n")]
+        self._snippets = [
+            (tokenizer.encode(snippet.text.rstrip("\n") + "\n\n"), len(snippet.text))
+            for snippet in request.snippets
+        ]
 
     def cut(self, room: int) -> Prompt:
         """The most useful `room` tokens, `left` included. `room` is at least 1."""
-        head, dropped = self._head(room)
+        files, dropped = self._files(room)
         line = self._line[-max(1, room // 4) :]
-        room -= len(head) + len(line) + 3
+        room -= len(files) + len(line) + MARKS
         suffix = self._suffix_ids(room)
         prefix, chars = fit_end(self._prefix, max(0, room - len(suffix)))
         marks = self._fim
-        settled = [*head, marks.prefix, *prefix, marks.suffix, *suffix]
+        settled = [marks.prefix, *files, *prefix, marks.suffix, *suffix]
         ids = [*settled, marks.middle, *line]
         dropped += self._chars - chars
         return Prompt(ids[:-1], ids[-1:], self._heal, dropped, len(settled))
 
-    def _head(self, room: int) -> tuple[list[int], int]:
-        """The other files' part, and the characters left out of it."""
+    def _files(self, room: int) -> tuple[list[int], int]:
+        """The pieces of other files that fit, and the characters left out of it."""
         files: list[int] = []
         dropped = 0
         for ids, chars in self._snippets:
@@ -74,7 +77,7 @@ class FimPieces:
                 dropped += chars
             else:
                 files += ids
-        return ([*self._repository, *files, *self._own_file] if files else []), dropped
+        return files, dropped
 
     def _suffix_ids(self, room: int) -> list[int]:
         """The start of the text after the gap: all of it where everything fits, else its share, so that
@@ -93,10 +96,3 @@ def start_of(pieces: Sequence[Piece], room: int) -> list[int]:
             break
         ids += piece.ids
     return ids or list(chain.from_iterable(piece.ids for piece in pieces[:1]))[: max(0, room)]
-
-
-def _file(snippet: Snippet, tokenizer: Tokenizer, marks: FimTokens) -> tuple[list[int], int]:
-    """A piece of another file as that file, and its characters."""
-    text = snippet.text if snippet.text.endswith("\n") else snippet.text + "\n"
-    named = tokenizer.encode(f"{snippet.path}\n") if snippet.path else tokenizer.encode("\n")
-    return [marks.separator, *named, *tokenizer.encode(text)], len(snippet.text)

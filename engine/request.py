@@ -50,8 +50,6 @@ class InfillRequest:
     path: str = ""
     """Shown to the model, e.g. `src/app.py`. Never used to find out anything else."""
     language: str = ""
-    project: str = ""
-    """The workspace's name, shown to the model beside its other files."""
     snippets: tuple[Snippet, ...] = ()
     """Most stable first: what changes with every keystroke must come last, or the cache dies."""
     document: str = ""

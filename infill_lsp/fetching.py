@@ -135,4 +135,6 @@ def _end(child: asyncio.subprocess.Process) -> None:
 def _give_way(pid: int) -> None:
     """Let everything else have the processor first."""
     with suppress(psutil.Error):
-        psutil.Process(pid).nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 10))  # Windows' name
+        psutil.Process(pid).nice(
+            getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 10)
+        )  # Windows' name

@@ -25,10 +25,6 @@ class FimTokens:
     prefix: int
     suffix: int
     middle: int
-    repository: int
-    """Before a repository's name."""
-    separator: int
-    """Before each file of it: its path, a line break, its text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,11 @@ MARKS = {
     "prefix": "<|fim_prefix|>",
     "suffix": "<|fim_suffix|>",
     "middle": "<|fim_middle|>",
-    "repository": "<|repo_name|>",
-    "separator": "<|file_sep|>",
 }
 MASK = "<|fim_pad|>"
-ENDS = ("<|endoftext|>", "<|im_end|>", "<|im_start|>", *MARKS.values(), MASK)
+ENDS = (
+    "<|endoftext|>", "<|im_end|>", "<|im_start|>", "<|repo_name|>", "<|file_sep|>", *MARKS.values()
+)  # fmt: skip
 """A fill that comes to one of these is over. The first is what a model ends a gap with."""
 READ_AT_ONCE = 1 << 22
 
@@ -191,7 +191,7 @@ def read_config(source: GgufTensors, model: KnownModel, vocabulary: list[str]) -
             shift=True,
             vocab_size=len(vocabulary),
             context_length=CONTEXT,
-            eos_ids=tuple(ids[end] for end in ENDS if end != MASK),
+            eos_ids=tuple(ids[end] for end in ENDS),
             mask_id=ids[MASK],
             fim=FimTokens(**{name: ids[token] for name, token in MARKS.items()}),
             licence=model.licence,
@@ -246,7 +246,7 @@ MODEL_CARD = """\
 | Weights | {parameters:.0f} million numbers, {size:.0f} MB: matrices 4 bits in groups of 32 with a scale and a zero of 8 bits each, by least squares; embedding 8 bits, norms and biases float32 |
 | Lost by requantizing | relative norm {mean:.4f} on average, {most:.4f} at most (`{worst}`) |
 | Shape | {layers} layers, width {width}, {heads} heads sharing {kv_heads} for keys and values, feed-forward {inner}, context {context:,} of 32,768 |
-| Prompt | `<|fim_prefix|>` before `<|fim_suffix|>` after `<|fim_middle|>` and the start of the line; other files before them after `<|repo_name|>` and `<|file_sep|>` |
+| Prompt | `<|fim_prefix|>` before `<|fim_suffix|>` after `<|fim_middle|>` and the start of the line |
 
 No weight was trained here. It writes from left to right, one token a forward, or several where a guess
 was right, and knows the text on both sides of the gap. Made by `python -m engine.models.import_qwen`.

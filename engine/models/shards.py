@@ -1,4 +1,4 @@
-"""The safetensors files of one folder, mapped and not yet read. Nothing is unpickled."""
+"""The safetensors files of one folder, mapped one at a time. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -16,35 +16,47 @@ CURE = "Reinstall the program, or download the model again."
 
 
 class Shards:
-    """The tensors of all files, by name. EngineError where a file is damaged or there is none."""
+    """The tensors of all files, by name. EngineError where a file is damaged or there is none.
+
+    One file is mapped at a time: what was read of the others would count as memory until the end.
+    """
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        """stack: closes the files."""
+        """stack: closes the file that is mapped."""
         self.folder = folder
-        self.files: dict[str, Any] = {}
+        self.files: dict[str, Path] = {}
+        """The file that holds each tensor."""
+        self._mapped = stack.enter_context(ExitStack())
+        self._path: Path | None = None
+        self._file: Any = None
         paths = sorted(folder.glob("*.safetensors"))
         if not paths:
             raise EngineError(f"There are no weights (*.safetensors) in {folder}. {CURE}")
         for path in paths:
-            try:
-                file = stack.enter_context(safe_open(path, framework="pt"))
-            except (SafetensorError, OSError) as error:
-                raise EngineError(f"{path} is damaged ({error}). {CURE}") from error
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                self.files[name] = file
+            self.files |= dict.fromkeys(self._map(path).keys(), path)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self.files[name].get_slice(name).get_shape())
+        return tuple(self._map(self.files[name]).get_slice(name).get_shape())
 
     def read(self, name: str, part: int | slice | None = None) -> Tensor:
         """A tensor, or of its first dimension only `part`."""
+        file = self._map(self.files[name])
         tensor: Tensor
-        if part is None:
-            tensor = self.files[name].get_tensor(name)
-        else:
-            tensor = self.files[name].get_slice(name)[part]
+        tensor = file.get_tensor(name) if part is None else file.get_slice(name)[part]
         # A tensor that still pointed into the mapping would keep all of the file in memory.
         return tensor.clone()
+
+    def _map(self, path: Path) -> Any:
+        """`path`, mapped in the place of the file before."""
+        if path != self._path:
+            self._mapped.close()
+            self._path = self._file = None
+            try:
+                self._file = self._mapped.enter_context(safe_open(path, framework="pt"))
+            except (SafetensorError, OSError) as error:
+                raise EngineError(f"{path} is damaged ({error}). {CURE}") from error
+            self._path = path
+        return self._file
 
     def misfit(self, problems: Sequence[str]) -> EngineError:
         """What to raise when the tensors are not those that the model needs."""

@@ -29,7 +29,11 @@ def repository(folder: Path) -> Path:
 @pytest.mark.parametrize("context", [["similar", "called"], []])
 @pytest.mark.parametrize("opened", ["", "app"])
 async def test_an_ignored_file_is_refused(
-    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: str, context: list[str]
+    connect: Connect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    opened: str,
+    context: list[str],
 ) -> None:
     top = repository(tmp_path / "w")
     config = tmp_path / "config"
@@ -68,7 +72,9 @@ async def test_an_ignored_file_says_nothing_to_others(connect: Connect, tmp_path
         projectContext=["similar", "called"],
     )
     await session.ready()
-    text = "def f(item):\n    local_keys_price(item), mine_price(item), open_price(item)\n    return "
+    text = (
+        "def f(item):\n    local_keys_price(item), mine_price(item), open_price(item)\n    return "
+    )
     uri = (top / "app" / "main.py").as_uri()
     document = types.TextDocumentItem(uri, "python", 1, text)
     shown: list[str] = []

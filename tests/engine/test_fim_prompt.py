@@ -13,7 +13,7 @@ from engine.prompt import Prompt
 from engine.prompt_cache import common_start
 from engine.request import InfillRequest, Snippet
 
-MARKS = FimTokens(prefix=260, suffix=261, middle=262, repository=263, separator=264)
+MARKS = FimTokens(prefix=260, suffix=261, middle=262)
 SPEC = ModelSpec(
     name="test",
     noise="mask",
@@ -34,7 +34,7 @@ def prompt_of(tokenizer: Any, request: InfillRequest, room: int = 1000) -> Promp
 
 def text_of(ids: list[int]) -> str:
     """Bytes as text, marks by name."""
-    names = {260: "<P>", 261: "<S>", 262: "<M>", 263: "<R>", 264: "<F>"}
+    names = {260: "<P>", 261: "<S>", 262: "<M>"}
     parts, run = [], bytearray()
     for id_ in [*ids, -1]:
         if 0 <= id_ < 256:
@@ -52,12 +52,12 @@ def test_the_order_is_the_one_it_was_trained_on(byte_tokenizer: Any) -> None:
     assert whole == "<P>a = 1\nb = 2\n<S>:\n    pass\n<M>if a"
 
 
-def test_other_files_come_first_each_with_its_name(byte_tokenizer: Any) -> None:
+def test_other_files_come_first_as_if_they_were_of_this_one(byte_tokenizer: Any) -> None:
     snippets = (Snippet("def f(): ...", "lib/f.py"), Snippet("x = 1\n"))
-    request = InfillRequest("f(", ")", path="app.py", project="shop", snippets=snippets)
+    request = InfillRequest("f(", ")", path="app.py", snippets=snippets)
     prompt = prompt_of(byte_tokenizer, request)
     whole = text_of(prompt.ids + prompt.left) + prompt.heal.decode()
-    assert whole == ("<R>shop\n<F>lib/f.py\ndef f(): ...\n<F>\nx = 1\n<F>app.py\n<P><S>)<M>f(")
+    assert whole == "<P>def f(): ...\n\nx = 1\n\n<S>)<M>f("
 
 
 def test_marks_in_a_document_are_only_text(byte_tokenizer: Any) -> None:
