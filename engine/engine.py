@@ -125,14 +125,12 @@ class Engine:
         self._endings.choose(run)
 
     def _wants_another_beginning(self, run: Run) -> bool:
-        """Whether nothing of the only fill can be shown, and there is time for one that begins otherwise:
-        the likeliest may only repeat what stands after the gap."""
-        if run.request.shown is None or len(run.variants) > 1 or run.request.between:
+        """Whether nothing can be shown, and there is time for fills that begin otherwise: the likeliest may
+        only repeat what stands after the gap."""
+        shown = run.request.shown
+        if shown is None or run.request.between or run.late or run.beginnings == BEGINNINGS:
             return False
-        (variant,) = run.variants
-        if run.late or not variant.ids or len(run.avoided) == BEGINNINGS - 1:
-            return False
-        return not run.request.shown(run.readout.text(variant))
+        return not any(shown(run.readout.text(variant)) for variant in run.variants)
 
     # -- growing the prompt while nobody waits ------------------------------------------------
 

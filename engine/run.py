@@ -38,14 +38,17 @@ class Run:
     """What `InfillRequest.shown` has said so far."""
     avoided: list[int] = field(default_factory=list)
     """First ids of fills of which nothing could be shown."""
+    beginnings: int = 1
+    """How often the fills were begun."""
     denoising_since: float = field(default_factory=time.perf_counter)
     """Moved on by what was spent on encoding finished blocks."""
 
     def begin_otherwise(self) -> None:
-        """Drop the only variant, for one that begins with another token."""
-        (variant,) = self.variants
-        self.avoided.append(variant.ids[0])
-        self.variants = [Variant()]
+        """Drop the variants, for others that begin with other tokens."""
+        firsts = [variant.ids[0] for variant in self.variants if variant.ids]
+        self.avoided = list(dict.fromkeys([*self.avoided, *firsts]))
+        self.beginnings += 1
+        self.variants = [Variant() for _ in self.variants]
         self.kv.truncate(len(self.prompt.ids))
 
     def read(self, variant: Variant) -> list[int]:

@@ -6,7 +6,7 @@ Pure functions of a text and its language's name. Offsets are offsets in the tex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from tree_sitter import Node, Tree
@@ -108,13 +108,40 @@ def misfits(
     last = len((before + fill).rstrip())
     begun = unfinished and "\n" not in fill.strip()
     return (
-        any(unreachable(tree, gap, end))
+        _takes_away(language, before, fill, after, tree)
+        or any(unreachable(tree, gap, end))
         or any(misplaced(tree, row, start, stop))
         or any(
             (at < last or not begun) and before[at:].count("\n") <= 1  # else it was left before
             for at in empty(tree, row, start, stop)
         )
     )
+
+
+def _takes_away(language: str, before: str, fill: str, after: str, tree: Tree) -> bool:
+    """Whether the statement after the gap, which stood in a function or class, stands in none of it with
+    the fill (`tree`) before it, nor in one that the fill begins: `if __name__ == "__main__":` in a body."""
+    space = len(after) - len(after.lstrip())
+    unfilled = parse(language, before + after)
+    if unfilled is None or space == len(after) or not fill.strip():
+        return False
+    at = len(before) + space
+    if errors(unfilled, at, at + 1):
+        return False
+    scopes = GRAMMARS[language].scopes
+    stood, stands = _around_it(unfilled, at, scopes), _around_it(tree, at + len(fill), scopes)
+    return len(stands) < len(stood) and stood[: len(stands)] == stands
+
+
+def _around_it(tree: Tree, offset: int, kinds: Collection[str]) -> list[int]:
+    """Where the nodes of some kinds begin that hold the character at `offset`, outermost first."""
+    node = tree.root_node.descendant_for_byte_range(offset, offset + 1)
+    found = []
+    while node is not None:
+        if node.type in kinds and node.is_named and node.start_byte < offset:
+            found.append(node.start_byte)
+        node = node.parent
+    return found[::-1]
 
 
 def _following(before: str, fill: str, after: str) -> int:

@@ -66,7 +66,7 @@ def add_fetching(server: InfillServer) -> None:
         ls.loading.renew("auto", name)
         if wanted in ("auto", name):
             return {"model": name, "message": f"{model.title} is here"}
-        hint = f"it is used once the setting infill.model is auto or {name}"
+        hint = "set infill.model to auto to use it"
         return {"model": name, "message": f"{model.title} is here; {hint}"}
 
 

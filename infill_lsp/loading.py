@@ -7,6 +7,7 @@ with other connections (`engines`).
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -29,6 +30,9 @@ DAMAGED = (
 
 Run = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Runs something beside the requests, until the connection ends."""
+
+
+_tokens = itertools.count(1)
 
 
 class Loading:
@@ -109,7 +113,7 @@ class Loading:
         window = self._ls.client_capabilities.window
         if not (window and window.work_done_progress):
             return
-        token = f"infill-loading-{id(asyncio.current_task())}"
+        token = f"infill-loading-{next(_tokens)}"
         begin = types.WorkDoneProgressBegin(
             title="infill", message="loading the model", percentage=0
         )

@@ -39,6 +39,7 @@ class FakeEngine:
         load_seconds: float = 0.0,
         load_error: str | None = None,
         instead: str = "",
+        offer: str = "",
         sees_after: bool = True,
         weighs: bool = False,
         order: str = "any",
@@ -59,6 +60,7 @@ class FakeEngine:
         self._jobs: queue.Queue[tuple[InfillRequest, Job, Callable[[Draft], None] | None] | None]
         self._jobs = queue.Queue()
         self._load = (load_seconds, load_error)
+        self._offer = offer
         self._instead, self._sees_after, self._weighs = instead, sees_after, weighs
         self._order = order
         self._on_progress = on_progress
@@ -100,6 +102,7 @@ class FakeEngine:
                     256,
                     seconds,
                     self._instead,
+                    offer=self._offer,
                 )
             )
         while (entry := self._jobs.get()) is not None:

@@ -22,7 +22,7 @@ import typist
 from fake_engine import FakeEngine
 
 from engine import Draft, EngineConfig, InfillRequest, Job
-from infill_lsp import access, relay, shared, transport
+from infill_lsp import access, fetching, relay, shared, transport
 from infill_lsp.endpoint import serving
 from infill_lsp.session import InfillServer
 from infill_lsp.settings import Settings
@@ -88,6 +88,7 @@ LINGER = 2.0
 
 
 def main() -> int:
+    fetching.FETCH = (sys.executable, str(Path(__file__).with_name("fetch_fake.py")))
     parser = argparse.ArgumentParser()
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--stdio", action="store_true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from rich.console import Console
 
 import engine
 from engine import Token
+from infill_lsp import offers
 from infill_lsp.cli import main
+from infill_lsp.commands import doctor
 from infill_lsp.commands.fill import LARGEST_FILE, canvas, excerpt
 from infill_lsp.documents import Document
 
@@ -185,8 +188,8 @@ def test_doctor_names_what_is_wrong_and_how_to_mend_it(
     fake(load_error="The weights are broken. Reinstall infill-lsp.")
     assert main(["doctor", "--json"]) == 1
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
-    assert not findings["model bundled"]["ok"]
-    assert "Reinstall" in findings["model bundled"]["detail"]
+    assert not findings["model auto"]["ok"]
+    assert "Reinstall" in findings["model auto"]["detail"]
     assert findings["grammars"]["ok"]
     assert findings["torch"]["ok"]
 
@@ -201,6 +204,59 @@ def test_doctor_is_content_when_all_is_well(
     assert "no" not in verdicts
 
 
+def test_doctor_offers_a_better_model_once(
+    fake: Callable[..., FakeEngine], capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    answers, fetched = [False, True], list[str]()
+    monkeypatch.setattr(doctor.Confirm, "ask", lambda *_, **__: answers.pop(0))
+    monkeypatch.setattr(doctor.models, "get", lambda name, **_: fetched.append(name))
+    monkeypatch.setattr(doctor.Console, "is_terminal", True)
+    name = "qwen2.5-coder-1.5b"
+    offers.give_back(name)
+
+    def run(*options: str) -> str:
+        fake("x", offer=name)
+        assert main(["doctor", *options]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    assert f"1.1 GB, licence Apache-2.0, quick enough here: `infill-lsp models get {name}`" in run()
+    assert answers == [False, True], "nobody is there to answer"
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    run("--json")
+    assert answers == [False, True]
+    run()
+    run()
+    assert (answers, fetched) == ([True], []), "no is taken for an answer"
+    offers.give_back(name)
+    run()
+    assert fetched == [name]
+
+
+def test_doctor_says_what_stands_in(
+    fake: Callable[..., FakeEngine], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake("x", instead="a.safetensors is damaged. Download the model again.")
+    assert main(["doctor", "--json"]) == 1
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert "is damaged" in findings["model auto"]["detail"]
+
+
+def test_models_get_tells_a_program_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_model(name: str, say: Callable[[str], None], progress: Any) -> None:
+        say(f"{name}, licence X")
+        progress(0.5, "half of it")
+
+    monkeypatch.setattr(engine, "get_model", get_model)
+    for arguments in (["models", "get", "a", "--json"], ["models", "--json", "get", "a"]):
+        assert main(arguments) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert lines == [{"said": "a, licence X"}, {"share": 0.5, "what": "half of it"}]
+    assert main(["models", "get", "a"]) == 0
+    assert capsys.readouterr().out == "a, licence X\n"
+
+
 def test_models_lists_the_bundled_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     models = {model["name"]: model for model in json.loads(capsys.readouterr().out)}
@@ -212,9 +268,9 @@ def test_models_lists_the_bundled_one(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_models_get_says_where_the_model_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "get", "bundled"]) == 0
-    assert "bundled" in capsys.readouterr().out
+    assert "is here" in capsys.readouterr().out
     assert main(["models", "get", "gpt-9"]) == 3
-    assert "Known are bundled, diffusiongemma" in capsys.readouterr().err
+    assert "Known are bundled, qwen2.5-coder-1.5b, diffusiongemma" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

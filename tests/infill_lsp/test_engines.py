@@ -108,3 +108,24 @@ async def test_progress_reaches_every_user_in_the_loop() -> None:
     await until(lambda: len(heard) == 2)
     assert heard == [("one", 0.5, "weights"), ("two", 0.5, "weights")]
     engines.close()
+
+
+async def test_a_model_that_came_is_taken_by_all_who_wait_for_it() -> None:
+    made: list[FakeEngine] = []
+
+    def start(_config: EngineConfig, _on_progress: Progress) -> FakeEngine:
+        made.append(FakeEngine())
+        return made[-1]
+
+    engines = Engines(start)
+    renewed: list[str] = []
+    engines.acquire(SMALL, one, lambda: renewed.append("one"))
+    engines.acquire(SMALL, other, lambda: renewed.append("other"))
+    big = engines.acquire(BIG, one, lambda: renewed.append("big"))
+    engines.renew("auto", SMALL.model)
+    assert renewed == ["one", "other"]
+    await until(lambda: made[0].closed)
+    engines.release(SMALL, one)
+    assert engines.acquire(SMALL, one) is not made[0]
+    assert engines.acquire(BIG, other) is big
+    engines.close()

@@ -138,3 +138,23 @@ def test_a_single_line_may_begin_a_block_that_is_not_written_yet() -> None:
     assert not misfits("python", around[0], "        if b:\n", around[1], unfinished=True)
     two = "        if b:\n            if c:\n"
     assert misfits("python", around[0], two, around[1], unfinished=True)
+
+
+@pytest.mark.parametrize(
+    ("fill", "wrong"),
+    [
+        ('if __name__ == "__main__":\n', True),
+        ("x = 1\nif x:\n", True),
+        ("def g(y):\n", False),
+        ("    if x:\n        y += 1\n", False),
+        ("    y += 1\n", False),
+    ],
+)
+def test_what_follows_stays_in_its_function(fill: str, wrong: bool) -> None:
+    before, after = "def f(x):\n    y = x\n", "    return y\n"
+    assert misfits("python", before, fill, after) is wrong
+
+
+def test_in_other_languages_braces_say_where_it_stays() -> None:
+    before, after = "function f(x) {\n  let y = x;\n", "  return y;\n}\n"
+    assert not misfits("javascript", before, "  if (x) y = 2;\n", after)

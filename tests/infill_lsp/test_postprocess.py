@@ -446,6 +446,28 @@ CASES = (
         "return of the jedi (",
         "return of the jedi (",
     ),
+    # -- between two lines of a block
+    Case(
+        "a comment at the margin would end the block",
+        "a.py",
+        "def f(x):\n    y = x\n‸    return y\n",
+        "# Test the function",
+        None,
+    ),
+    Case(
+        "what comes before such a line stays",
+        "a.py",
+        "def f(x):\n    y = x\n‸    return y\n",
+        "    y += 1\n# Test the function",
+        "    y += 1\n",
+    ),
+    Case(
+        "a new case may stand out",
+        "a.py",
+        "def f(x):\n    if x:\n        y = 1\n‸        y = 2\n",
+        "    else:",
+        "    else:\n",
+    ),
     # -- line ends
     Case(
         "windows lines",

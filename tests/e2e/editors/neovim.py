@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 PLUGIN = HERE.parents[2] / "editors" / "nvim"
 PATIENCE = 120.0
 """Seconds to wait for what should come at once: editors and servers start slowly on a busy machine."""
-SCRIPT = {"journal", "steps", "step_seconds", "load_error"}
+SCRIPT = {"journal", "offer", "steps", "step_seconds", "load_error"}
 """Of the settings that a test gives, those that are the fake engine's."""
 SOURCE = "def add(a, b):\n    \n\n\nprint(add(1, 2))\n"
 

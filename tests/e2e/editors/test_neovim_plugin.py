@@ -169,3 +169,20 @@ def test_checkhealth_and_help(start: Any) -> None:
     neovim.keys(":helptags $INFILL_PLUGIN/doc | help infill<CR>")
     neovim.wait(lambda report: any("*infill*" in line for line in report["lines"]))
     neovim.quit()
+
+
+def test_a_better_model_is_offered_once_and_fetched_when_asked_for(start: Any) -> None:
+    def messages() -> str:
+        return str(neovim.lua("vim.fn.execute('messages')"))
+
+    neovim = started(start, offer="qwen2.5-coder-1.5b")
+    offer = ":InfillGetModel fetches a better model (1.1 GB, Apache-2.0)"
+    neovim.wait(lambda _: offer in messages())
+    neovim.keys("<Esc>:InfillGetModel<CR>")
+    neovim.wait(lambda _: "Qwen2.5-Coder-1.5B-Instruct is here" in messages())
+    neovim.quit()
+    neovim = started(start, offer="qwen2.5-coder-1.5b")
+    neovim.keys("<Esc>:InfillGetModel<CR>")
+    neovim.wait(lambda _: "Qwen2.5-Coder-1.5B-Instruct is here" in messages())
+    assert offer not in messages()
+    neovim.quit()

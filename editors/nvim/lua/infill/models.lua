@@ -14,7 +14,9 @@ function M.offer(client)
   end
   server.execute(client, { command = 'infill.offer' }, function(offer)
     if offer and offer ~= vim.NIL then
-      vim.notify(('infill: %s :InfillGetModel does. This is not said again.'):format(offer.message))
+      -- On one line, or Neovim would ask for a key.
+      local text = 'infill: :InfillGetModel fetches a better model (%.1f GB, %s)'
+      vim.notify(text:format(offer.bytes / 1e9, offer.licence))
     end
   end)
 end
