@@ -107,7 +107,7 @@ class Readout:
         texts = [
             self._cut(self._text(ids), gap) for gap, ids in enumerate(variant.gaps[1:], start=1)
         ]
-        ended = variant.stop in (Stop.STABLE, Stop.COMPLETE)
+        ended = variant.stop in (Stop.STABLE, Stop.COMPLETE) or variant.end is not None
         return Fill((self.text(variant), *texts), variant.confidence, variant.tokens, ended)
 
     def text(self, variant: Variant) -> str:

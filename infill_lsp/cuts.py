@@ -189,9 +189,11 @@ def _before_rest_of_line(text: str, context: Context) -> str:
         elif length == len(rest) or (letters(same) > 2 and not rest[length].isalnum()):
             return body[: len(body) - length]
     below = context.suffix.partition("\n")[2].lstrip("\n").partition("\n")[0].strip()
-    joint = re.search(
-        rf"{re.escape(rest.strip())}[ \t]*\n\s*{re.escape(below)}[ \t]*(?:\n|\Z)", text
-    )
+    joint = None
+    if len(rest.strip()) + len(below) < len(text):  # else a long line would be compiled for nothing
+        joint = re.search(
+            rf"{re.escape(rest.strip())}[ \t]*\n\s*{re.escape(below)}[ \t]*(?:\n|\Z)", text
+        )
     if joint is not None and below and damage(near, text[: joint.start()]) <= near.damage:
         return text[: joint.start()]  # it goes on as the text does
     if _one_closer_more(body, rest, near):

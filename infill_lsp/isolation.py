@@ -33,7 +33,8 @@ def _needed() -> list[str]:
 
 def standard_library_first() -> None:
     """Move what PYTHONPATH names behind the standard library and the installed packages."""
-    later = {"", *_given()}
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    later = {each for each in ("", *_given()) if os.path.abspath(each) != own}
     sys.path.sort(key=lambda folder: folder in later)  # keeps the order of all else
 
 

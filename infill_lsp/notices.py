@@ -98,7 +98,13 @@ def normal(line: str) -> str:
     return " ".join(line.strip().strip("#/*-;%!<>\"'").split())
 
 
+LONGEST_NOTICE = 1000
+"""Characters of a line beyond which it is data, not a notice."""
+
+
 def _is_attribution(line: str) -> bool:
+    if len(line) > LONGEST_NOTICE:
+        return False
     if any(form.search(line) for form in (_OWNED, _WRITTEN, _DECLARED)):
         return True
     words = f" {' '.join(_WORD.findall(line.lower()))} "

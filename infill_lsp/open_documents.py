@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -34,7 +34,15 @@ LOST = (
 class OpenDocuments(Mapping[str, Document]):
     """Tells the completer and the neighbours of what comes, changes and goes."""
 
-    def __init__(self, ls: LanguageServer, completer: Completer, neighbours: Neighbours) -> None:
+    def __init__(
+        self,
+        ls: LanguageServer,
+        completer: Completer,
+        neighbours: Neighbours,
+        on_open: Callable[[Document], None] = lambda _: None,
+    ) -> None:
+        """on_open: told of each document that is opened."""
+        self._on_open = on_open
         self._ls, self._completer, self._neighbours = ls, completer, neighbours
         self._open: dict[str, Document] = {}
         self._notebooks = Notebooks()
@@ -97,6 +105,7 @@ class OpenDocuments(Mapping[str, Document]):
             encoding=self.encoding,
         )
         self._neighbours.opened(document)
+        self._on_open(document)
 
     def change_document(self, params: types.DidChangeTextDocumentParams) -> Awaitable[None] | None:
         """Follow the editor's changes. Where they are many: all of them are followed when what is

@@ -339,7 +339,8 @@ class InfillProtocol(LanguageServerProtocol):
 
 def _watched(handler: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
     async def watched(*args: Any, **kwargs: Any) -> Any:
-        name = handler.__name__
+        # pygls wraps the handlers that want the server, and keeps the function under this name.
+        name = getattr(handler, "func", handler).__name__
         return await Watched(handler(*args, **kwargs), name)
 
     return watched

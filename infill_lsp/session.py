@@ -10,7 +10,7 @@ import asyncio
 import importlib.metadata
 import logging
 from collections.abc import Coroutine
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import psutil
@@ -21,7 +21,9 @@ from pygls.lsp.server import LanguageServer
 from infill_lsp import settings, structuring
 from infill_lsp.acceptance import Acceptance
 from infill_lsp.completer import Completer
+from infill_lsp.documents import Document
 from infill_lsp.engines import Engines
+from infill_lsp.indentation import from_options
 from infill_lsp.loading import Loading
 from infill_lsp.messages import log, tell
 from infill_lsp.open_documents import OpenDocuments
@@ -68,7 +70,7 @@ class InfillServer(LanguageServer):
         self.completer.ignored = self.neighbours.ignored
         self.completer.contradiction = self.neighbours.contradiction
         self.completer.settle = self.neighbours.settle
-        self.documents = OpenDocuments(self, self.completer, self.neighbours)
+        self.documents = OpenDocuments(self, self.completer, self.neighbours, self._ask_options)
         self.protocol.keeper = self.documents
         self.status = StatusLine(self._send_status)
         self.refinement = Refinement(lambda draft: self.protocol.notify(REFINEMENT, draft))
@@ -117,6 +119,22 @@ class InfillServer(LanguageServer):
             return
         if sections:
             self.set_layer("client", sections[0])
+
+    def _ask_options(self, document: Document) -> None:
+        """Ask how the editor indents in a document, where it can be asked: VS Code knows."""
+        workspace = self.client_capabilities.workspace
+        if workspace and workspace.configuration:
+            self.run(self._pull_options(document))
+
+    async def _pull_options(self, document: Document) -> None:
+        sections = ("editor.tabSize", "editor.insertSpaces")
+        items = [types.ConfigurationItem(document.uri, section) for section in sections]
+        try:
+            answer = await self.workspace_configuration_async(types.ConfigurationParams(items))
+        except JsonRpcException:
+            return
+        if len(answer) == len(sections) and (unit := from_options(*answer)):
+            document.around = replace(document.around, options=unit)
 
     # The start
 

@@ -52,11 +52,11 @@ class Settings:
     """No suggestions in files whose name or path matches one of these patterns, and nothing of them in
     other files' prompts."""
     ignored_files: bool = False
-    """Suggest in files that `.gitignore` or `.infillignore` names, too."""
+    """Suggest in files that git ignores or `.infillignore` names, too."""
     project_context: tuple[Source, ...] = ("imports", "similar", "recent")
     """Which pieces of the workspace's other files the model is shown: `imports` (definitions behind
     them), `sibling` (test or header), `called` (signatures), `similar` (regions), `recent` (edits).
-    The default is what was measured to help the bundled model; `[]`: no other file is read."""
+    The default is what helped the model that was bundled before; `[]`: no other file is read."""
     model: str = "auto"
     """`auto`: the larger model where it is here (`infill-lsp models get qwen2.5-coder-1.5b`) and quick
     enough on this machine, else the bundled one. Or a known model's name, or a folder with weights."""

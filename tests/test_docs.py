@@ -109,87 +109,19 @@ def test_the_measured_figures_are_those_of_the_results_files() -> None:
     assert measured() in README, f"put this into README.md:\n{measured()}"
 
 
-def context_worth() -> str:
-    """The README's figures of other files' worth, from the file that `eval context --json` wrote."""
-    found = json.loads((MEASURED / "context-cpu.json").read_text("utf-8"))
-    rows = [
-        "| in the prompt besides the file | loss, nats a token | change | 95 % | names of other files"
-        " | 95 % | exact |",
-        "|---|---:|---:|---|---:|---|---:|",
-    ]
-    for row in found["rows"]:
-        changes = [
-            f"{row[f'{name}_change']:+.1%} | {low:+.1%} to {high:+.1%}"
-            for name in ("loss", "names")
-            for low, high in [row[f"{name}_interval"]]
-        ]
-        rows.append(
-            f"| {row['condition']} | {row['loss']:.3f} | {' | '.join(changes)} | {row['exact']:.1%} |"
-        )
-    gaps = found["rows"][0]["gaps"]
-    rows += [
-        "",
-        f"{gaps} gaps of {found['packages']} held-out packages, {found['model']}, prompts of",
-    ]
-    rows[-1] += f" {found['room_tokens']} tokens; commit {found['commit']}."
-    return "\n".join(rows)
+def places() -> str:
+    """The README's table of ordinary places, from what `eval places --json` wrote."""
+    found = json.loads((MEASURED / "places-cpu.json").read_text("utf-8"))
+    rows = ["| place | what came | forwards |", "|---|---|---:|"]
+    for row in found["places"]:
+        text = row["text"] or f"({row['why_nothing']})"
+        shown = text.replace("|", "\\|").replace("\n", "<br>").replace("  ", "&nbsp; ")
+        rows.append(f"| {row['place']} | <code>{shown}</code> | {row['forwards']} |")
+    return "\n".join([*rows, "", f"`{found['command']}`, commit {found['commit']}."])
 
 
-def test_the_worth_of_other_files_is_what_was_measured() -> None:
-    assert context_worth() in README, f"put this into README.md:\n{context_worth()}"
-
-
-def holes() -> str:
-    """The README's figures of several holes of a file, from what `eval holes --json` wrote."""
-    found = json.loads((MEASURED / "holes-cpu.json").read_text("utf-8"))
-    rows = [
-        "| several holes | parses | 95 % | names agree | 95 % | filled | forwards | ms p50 |",
-        "|---|---:|---|---:|---|---:|---:|---:|",
-    ]
-    for way, row in found["ways"].items():
-        shares = [
-            f"{row[name]:.0%} | {low:.0%} to {high:.0%}"
-            for name in ("parses", "names_agree")
-            for low, high in [row[f"{name}_interval"]]
-        ]
-        rows.append(
-            f"| {way} | {' | '.join(shares)} | {row['filled']:.0%} | {row['forwards']:.1f} "
-            f"| {row['ms_p50']:.0f} |"
-        )
-    rows += ["", f"{found['files']} held-out files with {found['holes']} holes, {found['model']}; "]
-    rows[-1] += f"commit {found['commit']}."
-    return "\n".join(rows)
-
-
-def test_the_figures_of_several_holes_are_those_of_the_results_file() -> None:
-    assert holes() in README, f"put this into README.md:\n{holes()}"
-
-
-def typing() -> str:
-    """The README's figures of whole files typed key by key, from what `eval typing --json` wrote."""
-    found = json.loads((MEASURED / "typing-cpu.json").read_text("utf-8"))
-    titles = {
-        "saved": "characters that came by acceptance",
-        "without_forward": "requests answered without a forward",
-        "shown_without_forward": "the same, of those that showed something",
-        "accepted": "suggestions accepted, of those shown",
-        "accepted_in_part": "their first line only",
-        "flicker": "keys after which a text that agreed with them changed",
-    }
-    rows = ["| `infill-lsp eval typing` | share | 95 % |", "|---|---:|---|"]
-    for name, title in titles.items():
-        low, high = found[f"{name}_interval"]
-        rows.append(f"| {title} | {found[name]:.1%} | {low:.1%} to {high:.1%} |")
-    rows += ["", "| milliseconds | times | p50 | p95 |", "|---|---:|---:|---:|"]
-    for stage, times in found["ms"].items():
-        rows.append(f"| {stage} | {times['times']} | {times['p50']:.1f} | {times['p95']:.1f} |")
-    rows += ["", f"{found['files']} held-out files, {found['keys']:,} keys, {found['model']}; "]
-    rows[-1] += f"commit {found['commit']}."
-    return "\n".join(rows)
-
-
-def test_the_figures_of_typing_are_those_of_the_results_file() -> None:
-    assert typing() in README, f"put this into README.md:\n{typing()}"
+def test_what_came_in_ordinary_places_is_what_came() -> None:
+    assert places() in README, f"put this into README.md:\n{places()}"
 
 
 def first_grey_text() -> str:

@@ -63,7 +63,7 @@ def known_models() -> tuple[KnownModel, ...]:
             name="bundled",
             title="Qwen2.5-Coder-0.5B-Instruct",
             licence="Apache-2.0",
-            parameters=404_461_440,
+            parameters=400_906_112,
             download_bytes=0,
             memory_bytes=300_000_000,
             source="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",

@@ -7,7 +7,9 @@ out pages whose name was made to resolve to this machine.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +26,8 @@ from infill_lsp.settings import Settings
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of a request's body."""
+BODY_SECONDS = 30.0
+"""Within which it has to come."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -79,7 +83,10 @@ class _Endpoint:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
-        body = structuring.decode(await request.read())
+        async with asyncio.timeout(BODY_SECONDS):
+            body = structuring.decode(await request.read())
+    except TimeoutError:
+        raise BadRequestError("the body did not come in time") from None
     except (ValueError, RecursionError):
         raise BadRequestError("the body must be JSON in UTF-8") from None
     if not isinstance(body, dict):
@@ -125,8 +132,18 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
     return web.json_response({"error": error}, status=status, headers=kept)
 
 
+_ASKED: weakref.WeakSet[object] = weakref.WeakSet()
+
+
+def has_asked(transport: object) -> bool:
+    """Whether a request came over a connection, with all of its header."""
+    return transport is not None and transport in _ASKED
+
+
 @web.middleware
 async def _this_machine_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.transport is not None:
+        _ASKED.add(request.transport)
     try:
         host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
     except ValueError:

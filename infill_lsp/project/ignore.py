@@ -11,9 +11,11 @@ a few stars make exponential), and only in the project's own process, never on a
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import re2
 from pathspec import GitIgnoreSpec
 
 from infill_lsp.project.confined import names_of, read_inside
@@ -43,6 +45,9 @@ class IgnoreRules:
     """False: by the library alone."""
     _layers: dict[Path, _Layer] = field(default_factory=dict)
     _folders: dict[str, str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.root = self.root.resolve()  # a link to a folder of a repository
 
     def reason(self, path: str, *, folder: bool = False) -> str | None:
         """Why `path` (relative to the root, with forward slashes) is to be left alone; None when
@@ -125,7 +130,7 @@ class _Layer:
                     *(x for file in outside for x in self._lines(file.parent, file.name)),
                     *lines,
                 ]
-            spec = GitIgnoreSpec.from_lines(lines, backend="re2") if lines else None
+            spec = _compiled(lines) if lines else None
             self._specs[folder, name] = spec
         return self._specs[folder, name]
 
@@ -133,3 +138,23 @@ class _Layer:
         data = read_inside(folder, path, LARGEST_RULES) or b""
         lines = data.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")
         return [line.removesuffix("\r") for line in lines if len(line) <= LONGEST_RULE]
+
+
+_NO_RULE = (ValueError, re.error, re2.error)
+"""What a line that is no rule raises, from one layer of the library or another."""
+
+
+def _compiled(lines: list[str]) -> GitIgnoreSpec:
+    """The rules that are some; git, too, passes over those that are none, e.g. a set that does not end."""
+    try:
+        return GitIgnoreSpec.from_lines(lines, backend="re2")
+    except _NO_RULE:
+        return GitIgnoreSpec.from_lines(filter(_is_rule, lines), backend="re2")
+
+
+def _is_rule(line: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([line], backend="re2")
+    except _NO_RULE:
+        return False
+    return True

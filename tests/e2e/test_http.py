@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from http_server import TOKEN, fake, ready, ready_without_token, serving
-from sessions import SECONDS
+from sessions import SECONDS, SERVER
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 QWEN = "<|fim_prefix|>def f():\n    x = <|fim_suffix|>\n    return x\n<|fim_middle|>"
@@ -343,3 +344,29 @@ async def test_a_fill_by_the_bundled_model(client: aiohttp.ClientSession, tmp_pa
     assert choice["text"].strip()
     assert "print(add(1, 2))" not in choice["text"], "post-processed"
     assert answer["usage"]["prompt_tokens"] > 0
+
+
+async def test_slow_strangers_are_not_waited_for() -> None:
+    """80 connections that never end their header held the server for a minute and a half."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(SERVER[1]).parent)!r}); import serve_fake;"
+        "from infill_lsp.endpoint import serving; from infill_lsp.settings import Settings;"
+        "serving.HANDSHAKE_SECONDS, serving.MOST_CONNECTIONS = 0.5, 8;"
+        "serving.serve_http('127.0.0.1', 0, Settings(model='{}'), 'x', serve_fake.start_engine)"
+    )
+    with serving(sys.executable, "-c", code) as address:
+        host, port = address.removeprefix("http://").split(":")
+        slow = [await asyncio.open_connection(host, int(port)) for _ in range(80)]
+        for _, writer in slow:
+            writer.write(b"POST /infill HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        async with asyncio.timeout(SECONDS):
+            for reader, writer in slow:
+                with contextlib.suppress(ConnectionError):
+                    await reader.read()
+                writer.close()
+        async with asyncio.timeout(SECONDS):
+            while True:  # there is room again, as soon as the last of them is gone
+                with contextlib.suppress(aiohttp.ClientError):
+                    await ready_without_token(address)
+                    break
+                await asyncio.sleep(0.05)

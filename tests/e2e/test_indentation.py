@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
+from lsprotocol import types
 from sessions import SECONDS, Connect, Session
 
 TEXT = "def f(a):\n"
@@ -14,9 +16,10 @@ LINE = "    return a"
 
 async def shown(session: Session, name: str, wanted: str, **options: Any) -> None:
     """Wait until this is suggested below a header."""
-    uri = session.open(TEXT, name)
-    async with asyncio.timeout(SECONDS):
-        while True:
+    async with asyncio.timeout(3 * SECONDS):
+        for tries in itertools.count(1):
+            uri = session.open(TEXT, name)
+            await asyncio.sleep(0.1 * tries)  # it is learned beside the requests
             params = {
                 "textDocument": {"uri": uri},
                 "position": {"line": 1, "character": 0},
@@ -31,20 +34,14 @@ async def shown(session: Session, name: str, wanted: str, **options: Any) -> Non
             if [item.insertText for item in items] == [wanted]:
                 return
             # what was asked once is answered again, so ask about another text
-            session.client.text_document_did_close(_closed(uri))
-            await asyncio.sleep(0.05)
-            session.open(TEXT, name)
+            closed = types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
+            session.client.text_document_did_close(closed)
 
 
-def _closed(uri: str) -> Any:
-    from lsprotocol import types
-
-    return types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
-
-
-async def workspace(connect: Connect, folder: Path) -> Session:
+async def workspace(connect: Connect, folder: Path, editor: Any = None) -> Session:
     session = await connect("vscode", script={"answer": LINE}, folder=folder.as_uri(), variants=1)
     await session.ready()
+    session.client.set_configuration({"infill": {}, **(editor or {})})
     return session
 
 
@@ -67,6 +64,13 @@ async def test_else_the_editors_options(connect: Connect, tmp_path: Path) -> Non
     (tmp_path / ".editorconfig").write_text("root = true\n")
     options = {"formattingOptions": {"tabSize": 3, "insertSpaces": True}}
     await shown(await workspace(connect, tmp_path), "a.py", "   return a", **options)
+
+
+async def test_editors_that_can_be_asked(connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / ".editorconfig").write_text("root = true\n")
+    configuration = {"editor": {"tabSize": 2, "insertSpaces": False}}
+    session = await workspace(connect, tmp_path, editor=configuration)
+    await shown(session, "a.py", "\treturn a")
 
 
 async def test_else_the_language(connect: Connect, tmp_path: Path) -> None:

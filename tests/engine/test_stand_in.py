@@ -62,7 +62,7 @@ def test_a_folder_that_is_not_whole(folder: Path, damage: Any, said: str) -> Non
     with pytest.raises(EngineError, match=rf"{said}.*download the model again"):
         ready(config)
     info = ready(replace(config, bundled_instead=True))
-    assert info.model == "smollm2-135m-infill"
+    assert info.model == "qwen2.5-coder-0.5b"
     assert said in info.instead
     assert info.instead.endswith("download the model again.")
 

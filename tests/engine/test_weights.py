@@ -68,7 +68,7 @@ def test_other_types_and_progress(folder: Path) -> None:
 
 
 def test_int8_replaces_the_linears(folder: Path, tiny_causal_model: BlockLlama) -> None:
-    model = load_block_llama(folder, CPU, torch.float32, int8=True)
+    model = load_block_llama(folder, CPU, torch.float32, linears="int8")
     assert sum(isinstance(each, Int8Linear) for each in model.modules()) == 8
     error = answer(model).log_softmax(-1) - answer(tiny_causal_model).log_softmax(-1)
     assert error.abs().mean() < 0.15
@@ -80,7 +80,7 @@ def test_a_stored_int8_table_is_used_as_it_is(folder: Path) -> None:
         tensors["embedding.int8"], tensors["embedding.scale"] = quantize_rows(table)
 
     change(folder, edit)
-    model = load_block_llama(folder, CPU, torch.float32, int8=True)
+    model = load_block_llama(folder, CPU, torch.float32, linears="int8")
     assert isinstance(model.embedding, Int8Embedding)
     floating = load_block_llama(folder, CPU, torch.float32)
     torch.testing.assert_close(
@@ -190,7 +190,7 @@ def test_another_architecture_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_lists_the_known() -> None:
-    with pytest.raises(EngineError, match=r"'gpt-9'.*bundled, diffusiongemma"):
+    with pytest.raises(EngineError, match=r"'gpt-9'.*bundled, qwen2.5-coder-1.5b, diffusiongemma"):
         find_folder("gpt-9")
 
 
@@ -200,14 +200,15 @@ def test_a_known_model_that_is_not_here_says_how_to_fetch_it(
     monkeypatch.setattr("engine.models.catalog.models_folder", lambda: tmp_path)
     with pytest.raises(EngineError, match=r"DiffusionGemma.*infill-lsp models get diffusiongemma"):
         load_model(EngineConfig(model="diffusiongemma"))
-    assert [model.name for model in known_models() if not model.available] == ["diffusiongemma"]
+    missing = [model.name for model in known_models() if not model.available]
+    assert missing == ["qwen2.5-coder-1.5b", "diffusiongemma"]
 
 
 def test_a_folder_is_a_model(folder: Path, tiny_causal_model: BlockLlama) -> None:
     assert find_folder(str(folder)) == folder
     # Its tokenizer must not be larger than the model's vocabulary.
     (folder / "tokenizer.json").write_bytes((BUNDLED / "tokenizer.json").read_bytes())
-    with pytest.raises(EngineError, match="49152 tokens, the model only 272"):
+    with pytest.raises(EngineError, match="48000 tokens, the model only 272"):
         load_model(EngineConfig(model=str(folder), device="cpu"))
 
 

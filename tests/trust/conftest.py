@@ -8,7 +8,9 @@ Each test runs in a short form, too, which is not marked and belongs to the defa
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "infill_lsp" / "project"))
 
-from sessions import listening
+from sessions import listening, shared_servers
 
 SHORT = 0.002
 """Of the bar, in the default suite."""
@@ -35,3 +37,14 @@ def share_of(request: pytest.FixtureRequest) -> Callable[[int], int]:
 def tcp_server() -> Iterator[tuple[str, int]]:
     """(host, port) of a server with the fake engine, and no token."""
     yield from listening("--tcp")
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder for this test, its path short enough for a socket; empty of servers after."""
+    folder = Path(tempfile.mkdtemp(prefix="infill-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield folder
+    for server in shared_servers(folder):
+        server.kill()
+    shutil.rmtree(folder, ignore_errors=True)

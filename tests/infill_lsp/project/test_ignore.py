@@ -63,3 +63,12 @@ def test_dependencies_are_left_alone_without_any_rule(tmp_path: Path) -> None:
 def test_a_reason_says_where_the_rule_is(tmp_path: Path) -> None:
     write(tmp_path, {"a/b/.gitignore": "x.py"})
     assert IgnoreRules(tmp_path).reason("a/b/x.py") == "named by an ignore file in a/b"
+
+
+def test_a_rule_that_is_none_leaves_the_others(tmp_path: Path) -> None:
+    """As in git: it names no file."""
+    write(tmp_path, {".gitignore": "*.log\nab[\nx\\\n[a-] *?z\\\n[\ufffd-z]x\n*.tmp\n"})
+    rules = IgnoreRules(tmp_path)
+    assert rules.reason("a.log")
+    assert rules.reason("a.tmp")
+    assert rules.reason("a.py") is None

@@ -164,3 +164,13 @@ def test_a_path_that_git_refuses_is_no_end(tmp_path: Path) -> None:
     rules = IgnoreRules(top)
     rules.reason("link/b.py")
     assert rules.reason("a.log")
+
+
+@pytest.mark.parametrize("ask_git", [True, False])
+def test_a_link_to_a_folder_of_a_repository(tmp_path: Path, ask_git: bool) -> None:
+    top = init(tmp_path / "w")
+    write(top, {".gitignore": "*.log\n", "app/a.log": "", "app/b.py": ""})
+    (tmp_path / "link").symlink_to(top / "app")
+    rules = IgnoreRules(tmp_path / "link", ask_git)
+    assert rules.reason("a.log")
+    assert rules.reason("b.py") is None
