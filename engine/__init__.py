@@ -6,7 +6,7 @@
 import os
 from collections.abc import Callable
 
-from engine.config import EngineConfig
+from engine.config import AUTO, EngineConfig
 from engine.diagnosis import Finding, diagnose
 from engine.models.catalog import KnownModel, known_models
 from engine.models.digests import damaged_files
@@ -33,6 +33,7 @@ from engine.request import (
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __all__ = [
+    "AUTO",
     "Cancelled",
     "CanvasFullError",
     "Draft",

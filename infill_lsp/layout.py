@@ -106,7 +106,10 @@ def _shifted(lines: list[str], old: Sequence[str], new: str) -> list[str]:
     least = min((leading(line) for line in written), key=width, default=None)
     if least is None or least not in old:
         return lines
-    return [new + line.removeprefix(least) if line.startswith(least) else line for line in lines]
+    return [
+        new + line.removeprefix(least) if line.strip() and line.startswith(least) else line
+        for line in lines
+    ]
 
 
 def _reindented(lines: list[str], base: str, opened: bool, context: Context) -> list[str]:

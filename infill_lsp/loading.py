@@ -10,13 +10,22 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from engine import EngineConfig, EngineError, EngineInfo, InfillEngine, damaged_files
+from engine import (
+    AUTO,
+    EngineConfig,
+    EngineError,
+    EngineInfo,
+    InfillEngine,
+    damaged_files,
+    known_models,
+)
 from infill_lsp.completer import Completer, engine_status
 from infill_lsp.engines import Engines
 from infill_lsp.messages import log, tell
@@ -33,6 +42,16 @@ Run = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 _tokens = itertools.count(1)
+
+
+def loaded_name(wanted: str, info: EngineInfo) -> str:
+    """The known model, or the folder, whose files were loaded when `wanted` was asked for."""
+    if info.instead:
+        return "bundled"
+    if wanted != AUTO:
+        return wanted
+    known = {model.name for model in known_models()}
+    return info.model if info.model in known else "bundled"
 
 
 class Loading:
@@ -53,13 +72,20 @@ class Loading:
         self._ls, self._engines, self._run = ls, engines, run
         self._completer, self._status = completer, status
         self._progress_token: str | None = None
+        self._instead = ""
 
-    def start(self) -> None:
-        """Start the engine that the settings ask for, in place of the one before."""
+    def start(self, instead: str = "") -> None:
+        """Start the engine that the settings ask for, in place of the one before.
+
+        instead: why that cannot be, and the bundled one is to stand in.
+        """
         if self.config is not None:  # else requests wait for the first one
             self.release()
         self._completer.loaded.clear()
         config = engine_config(self._completer.settings)
+        self._instead = instead
+        if instead:
+            config = replace(config, model="bundled")
         try:
             engine = self._engines.acquire(config, self._report, self.start)
         except EngineError as error:
@@ -131,8 +157,8 @@ class Loading:
             raise
 
     def _done(self, info: EngineInfo) -> None:
-        if info.instead:
-            why = f"the bundled model stands in: {info.instead}"
+        if instead := info.instead or self._instead:
+            why = f"the bundled model stands in: {instead}"
             self._completer.well = Status("Warning", why)
             tell(self._ls, types.MessageType.Warning, f"infill-lsp: {why}")
         else:
@@ -147,11 +173,16 @@ class Loading:
 
     async def _check(self, engine: InfillEngine | None, info: EngineInfo) -> None:
         """Look through the files, beside the requests; a model of damaged ones is not used."""
-        model = "bundled" if info.instead or self.config is None else self.config.model
+        model = "bundled" if self.config is None else loaded_name(self.config.model, info)
         damaged = await asyncio.to_thread(damaged_files, model)
-        if damaged and self._completer.engine is engine:
+        if not damaged or self._completer.engine is not engine:
+            return
+        why = DAMAGED.format(model=model, files=", ".join(damaged))
+        if self.config is not None and self.config.model == AUTO and model != "bundled":
+            self.start(instead=why)
+        else:
             self.release()
-            self._failed(EngineError(DAMAGED.format(model=model, files=", ".join(damaged))))
+            self._failed(EngineError(why))
 
     def _failed(self, error: EngineError) -> None:
         self._status.show(Status("Error", str(error)))

@@ -40,6 +40,7 @@ class FakeEngine:
         load_error: str | None = None,
         instead: str = "",
         offer: str = "",
+        model: str = "fake",
         sees_after: bool = True,
         weighs: bool = False,
         order: str = "any",
@@ -60,7 +61,7 @@ class FakeEngine:
         self._jobs: queue.Queue[tuple[InfillRequest, Job, Callable[[Draft], None] | None] | None]
         self._jobs = queue.Queue()
         self._load = (load_seconds, load_error)
-        self._offer = offer
+        self._offer, self._model = offer, model
         self._instead, self._sees_after, self._weighs = instead, sees_after, weighs
         self._order = order
         self._on_progress = on_progress
@@ -88,7 +89,7 @@ class FakeEngine:
         else:
             self.ready.set_result(
                 EngineInfo(
-                    "fake",
+                    self._model,
                     "cpu",
                     "none",
                     self._order,

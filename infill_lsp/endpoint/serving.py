@@ -14,7 +14,7 @@ import engine
 from engine import EngineError, damaged_files
 from infill_lsp.endpoint.app import has_asked, make_app
 from infill_lsp.engines import EngineFactory
-from infill_lsp.loading import DAMAGED
+from infill_lsp.loading import DAMAGED, loaded_name
 from infill_lsp.settings import Settings, engine_config
 from infill_lsp.transport import HANDSHAKE_SECONDS, MOST_CONNECTIONS, run_to_the_end, set_up_logging
 
@@ -61,7 +61,7 @@ async def _serve(
     print(f"infill-lsp: listening on http {host}:{port}", file=sys.stderr, flush=True)
     try:
         info = await asyncio.wrap_future(loaded.ready)
-        model = "bundled" if info.instead else settings.model
+        model = loaded_name(settings.model, info)
         if damaged := await asyncio.to_thread(damaged_files, model):
             raise EngineError(DAMAGED.format(model=model, files=", ".join(damaged)))
     except EngineError as error:
@@ -79,7 +79,7 @@ def guarded(server: web.Server) -> Callable[[], asyncio.Protocol]:
         handler = server()
         loop = asyncio.get_running_loop()
         if len(server.connections) >= MOST_CONNECTIONS:
-            loop.call_soon(_close, handler)
+            loop.call_soon(loop.call_soon, _close, handler)  # once it has its transport
         else:
             loop.call_later(HANDSHAKE_SECONDS, _close_if_silent, handler)
         return handler

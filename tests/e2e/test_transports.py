@@ -15,6 +15,8 @@ from sessions import SECONDS, Connect, Session, frame, listening
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from infill_lsp.transport import MOST_UNREAD, BoundedWriter
+
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 0,
@@ -152,3 +154,29 @@ async def test_a_client_that_leaves_while_the_model_loads(
     leaves.client.protocol.writer.transport.abort()
     leaves.client.capabilities = None  # no good-bye from this one
     await stays.ready()
+
+
+def test_a_client_that_reads_nothing_is_left_before_the_memory_is_full() -> None:
+    class Transport:
+        unread, aborted = 0, False
+
+        def get_write_buffer_size(self) -> int:
+            return self.unread
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    class Stream:
+        transport, written = Transport(), 0
+
+        def write(self, data: bytes) -> None:
+            self.transport.unread += len(data)
+
+    stream = Stream()
+    writer = BoundedWriter(stream)  # type: ignore[arg-type]
+    while stream.transport.unread <= MOST_UNREAD:
+        writer.write(b"x" * 1_000_000)
+    with pytest.raises(ConnectionAbortedError):
+        writer.write(b"x")
+    assert stream.transport.aborted
+    assert stream.transport.unread <= MOST_UNREAD + 1_000_000

@@ -429,3 +429,60 @@ def test_shapes_that_cannot_be_are_refused(
 
 def test_parameters_are_counted(causal: BlockLlama) -> None:
     assert causal.config.parameters == sum(each.numel() for each in causal.parameters())
+
+
+prompts = st.lists(st.integers(0, 255), max_size=40)
+runs = st.lists(st.integers(0, 255), min_size=1, max_size=40)
+
+
+def moved_behind(model: BlockLlama, kv: KV, start: int, end: int, before: list[int]) -> KV:
+    """A cache of `before`, and behind it the tokens [start, end) of `kv` as they are there."""
+    target = model.new_kv()
+    if before:
+        model.encode(torch.tensor(before), target)
+    model.lay(model.lift(kv, start, end), target)
+    return target
+
+
+def assert_alike(model: BlockLlama, kv: KV, fresh: KV) -> None:
+    """Both hold the same keys and values, and a canvas behind them is told the same."""
+    assert kv.length == fresh.length
+    for (keys, values), (own_keys, own_values) in zip(kv.buffers, fresh.buffers, strict=True):
+        seen = slice(fresh.length)
+        torch.testing.assert_close(keys[:, :, seen], own_keys[:, :, seen], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(values[:, seen], own_values[:, seen], atol=1e-4, rtol=1e-4)
+    canvas, rows = random_ids(1, 6), torch.arange(1, 6)[None]
+    turn = torch.arange(6)[None]
+    said, expected = (model.denoise(canvas, each, rows, None, turn) for each in (kv, fresh))
+    torch.testing.assert_close(said, expected, atol=1e-3, rtol=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(before=prompts, between=runs, run=runs)
+def test_what_is_moved_and_moved_back_is_as_good_as_fresh(
+    tiny_causal_model: BlockLlama, before: list[int], between: list[int], run: list[int]
+) -> None:
+    """Behind a line that is typed and taken back, as if there had been none."""
+    model, start = tiny_causal_model, len(before)
+    fresh = model.new_kv()
+    model.encode(torch.tensor(before + run), fresh)
+    away = moved_behind(model, fresh, start, start + len(run), before + between)
+    other = start + len(between)
+    back = moved_behind(model, away, other, other + len(run), before)
+    assert_alike(model, back, fresh)
+
+
+@settings(max_examples=30, deadline=None)
+@given(before=prompts, instead=prompts, run=runs)
+def test_what_is_moved_has_the_keys_of_its_new_place(
+    tiny_causal_model: BlockLlama, before: list[int], instead: list[int], run: list[int]
+) -> None:
+    """In one layer keys know nothing of other tokens: those moved are those encoded there."""
+    model = BlockLlama(dataclasses.replace(tiny_causal_model.config, layers=1)).eval()
+    weights = tiny_causal_model.state_dict()
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    held, fresh = model.new_kv(), model.new_kv()
+    model.encode(torch.tensor(before + run), held)
+    model.encode(torch.tensor(instead + run), fresh)
+    moved = moved_behind(model, held, len(before), len(before) + len(run), instead)
+    assert_alike(model, moved, fresh)

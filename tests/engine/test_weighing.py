@@ -11,6 +11,7 @@ import torch
 
 from engine.config import EngineConfig
 from engine.engine import Engine
+from engine.models.base import FimTokens
 from engine.models.block_llama import BlockLlama
 from engine.request import Cancelled, InfillRequest
 from engine.tokenizer import Tokenizer
@@ -157,3 +158,55 @@ def test_a_cancelled_request_is_not_weighed_to_its_end(
     monkeypatch.setattr("engine.weighing.log_probabilities", noticed)
     with pytest.raises(Cancelled):
         last(engine, request(), interrupted=lambda: bool(begun))
+
+
+FIM = FimTokens(prefix=260, suffix=261, middle=262, repository=263, separator=264)
+
+
+@pytest.fixture
+def middle_model(tiny_causal_model: BlockLlama) -> BlockLlama:
+    """The same weights under the specification of a model that fills in the middle."""
+    spec = replace(
+        tiny_causal_model.spec, bos_id=None, fim=FIM, eos_ids=(258, 260, 261), forbidden_ids=()
+    )
+    model = BlockLlama(replace(tiny_causal_model.config, spec=spec)).eval()
+    model.load_state_dict(tiny_causal_model.state_dict(), assign=True)
+    return model
+
+
+@pytest.mark.parametrize("suffix", [SUFFIX, ") + 1\n"], ids=["line ends", "line goes on"])
+def test_a_model_that_knows_what_follows_is_asked_for_the_fills_end(
+    middle_model: Any, byte_tokenizer: Tokenizer, suffix: str
+) -> None:
+    """Not for what follows, which stands in the prompt: for any token that ends the fill, a line break
+    among them where the line ends with the gap."""
+    engine = Engine(middle_model, byte_tokenizer, EngineConfig())
+    asked = replace(request(), suffix=suffix)
+    final = last(engine, asked)
+    above, line = PREFIX.rsplit("\n", 1)
+    assert line == "    return "
+    prompt = [FIM.prefix, *byte_tokenizer.encode(above + "\n")]
+    prompt += [FIM.suffix, *byte_tokenizer.encode(suffix), FIM.middle, *byte_tokenizer.encode(line)]
+    ends = [*middle_model.spec.eos_ids]
+    ends += byte_tokenizer.newline_ids if suffix.startswith("\n") else ()
+    weights = []
+    for fill in final.fills:
+        ids = byte_tokenizer.encode(fill.text[:3])
+        if not ids:
+            weights.append(-math.inf)
+            continue
+        ended = [plain(middle_model, [*prompt, *ids, end], len(prompt + ids)) for end in ends]
+        end = float(torch.tensor(ended).logsumexp(0))
+        weights.append(plain(middle_model, prompt + ids, len(prompt)) + end)
+    assert len(set(weights)) > 1
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_any_end_counts_where_the_first_stands(tiny_causal_model: BlockLlama) -> None:
+    kv = tiny_causal_model.new_kv()
+    tiny_causal_model.encode(torch.tensor([5, 6]), kv)
+    fills, ends = [[1, 2, 258], [3, 258]], [258, 10, 13]
+    weights = list(log_probabilities(tiny_causal_model, kv, [7], fills, ends))
+    for fill, weight in zip(fills, weights, strict=True):
+        each = [plain(tiny_causal_model, [5, 6, 7, *fill[:-1], end], 3) for end in ends]
+        assert weight == pytest.approx(float(torch.tensor(each).logsumexp(0)), abs=1e-3)

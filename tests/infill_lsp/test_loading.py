@@ -43,3 +43,27 @@ async def test_damage_is_found_beside_the_requests(monkeypatch: pytest.MonkeyPat
     assert "model-00002-of-00003.safetensors" in server.status.current.message
     assert "it is not used" in server.status.current.message
     server.close()
+
+
+async def test_the_bundled_model_stands_in_for_a_chosen_one_of_damaged_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    larger = "qwen2.5-coder-1.5b"
+    monkeypatch.setattr(loading, "damaged_files", lambda model: ("a",) if model == larger else ())
+    asked: list[str] = []
+
+    def start(config: Any, _progress: Any) -> Any:
+        asked.append(config.model)
+        return FakeEngine(model=larger if config.model == "auto" else "small")
+
+    server = make_server(Engines(start))
+    server.protocol.set_writer(Silent())
+    server.loading.start()
+    async with asyncio.timeout(10):
+        while server.status.current.kind != "Warning":
+            await asyncio.sleep(0.01)
+    assert asked == ["auto", "bundled"]
+    assert server.completer.engine is not None
+    assert "the bundled model stands in" in server.status.current.message
+    assert larger in server.status.current.message
+    server.close()

@@ -9,13 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.config import EngineConfig
-from engine.models import load_model, writing
+from engine.models import writing
 from engine.models.block_llama import BlockLlama
-from engine.models.catalog import BUNDLED
 from engine.models.packing import GROUP, pack_q4, unpack_q4
 from engine.models.weights import load_block_llama
 from engine.request import EngineError
@@ -231,30 +228,3 @@ def test_a_card_is_replaced_in_a_model_only(
     assert (tmp_path / "out" / "model_card.md").read_text("utf-8") == "# Scores: größer"
     with pytest.raises(EngineError, match=r"nowhere: No such file.*Export the model first"):
         write_card(tmp_path / "nowhere", "text")
-
-
-def test_the_bundled_model_is_exported_as_it_is(tmp_path: Path) -> None:
-    """Its first layer: the groups that came with the backbone, beside which adapters were trained, are
-    found again, bit for bit."""
-    model = load_block_llama(BUNDLED, CPU, torch.float32, adapted=False)
-    stored: dict[str, Tensor] = {}
-    for path in BUNDLED.glob("*.safetensors"):
-        stored |= load_file(path)
-    weight = model.layers[0].attention.qkv.weight
-    for part, found in zip(("q4", "scale", "minimum"), pack_q4(weight), strict=True):
-        assert torch.equal(found, stored[f"layers.0.attention.qkv.{part}"])
-
-
-@pytest.mark.slow
-def test_the_bundled_model_exported_keeps_its_limits_and_loads(tmp_path: Path) -> None:
-    model = load_block_llama(BUNDLED, CPU, torch.float32, adapted=False)
-    export(model, BUNDLED, tmp_path / "out", linears="q4", card="")
-    sizes = [path.stat().st_size for path in (tmp_path / "out").iterdir()]
-    assert sum(sizes) <= 100_000_000
-    assert max(sizes) <= 50_000_000
-    again, _, info = load_model(EngineConfig(model=str(tmp_path / "out"), device="cpu"))
-    assert again.spec == model.spec
-    assert info.parameters == 134_515_008
-    restored = load_block_llama(tmp_path / "out", CPU, torch.float32)
-    for (name, weight), other in zip(model.named_parameters(), restored.parameters(), strict=True):
-        torch.testing.assert_close(weight, other, atol=1e-6, rtol=1e-5, msg=name)

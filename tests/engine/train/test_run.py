@@ -73,3 +73,9 @@ def test_a_corpus_that_is_missing_or_damaged_is_named(corpus: Path, tmp_path: Pa
     damaged.write_bytes((corpus / "train-00000.jsonl.xz").read_bytes()[:-20])
     with pytest.raises(EngineError, match=r"train-00001\.jsonl\.xz is damaged"):
         read_corpus(corpus, "train")
+
+
+def test_a_model_that_fills_in_the_middle_is_not_trained(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"qwen2\.5-coder-0\.5b.*not trained here.*another model"):
+        train(corpus, tmp_path / "out", Limit(steps=1), device="cpu")
+    assert not (tmp_path / "out").exists()
