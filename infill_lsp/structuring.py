@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -74,18 +75,23 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
     return made
 
 
-def _text(value: Any, _kind: Any) -> str:
+def _text(value: Any, kind: Any) -> Any:
     if not isinstance(value, str):
         raise TypeError("a text is wanted")
-    return value
+    return _of_enumeration(value, kind)
 
 
-def _whole_number(value: Any, _kind: Any) -> int:
+def _whole_number(value: Any, kind: Any) -> Any:
     if isinstance(value, float) and value.is_integer():  # JSON has one kind of number
-        return int(value)
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError("a whole number is wanted")
-    return value
+    return _of_enumeration(value, kind)
+
+
+def _of_enumeration(value: Any, kind: Any) -> Any:
+    """The protocol's enumerations are subclasses of `str` and `int`, and come to the same hooks."""
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
 
 
 def _truth(value: Any, _kind: Any) -> bool:

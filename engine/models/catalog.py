@@ -78,7 +78,7 @@ def known_models() -> tuple[KnownModel, ...]:
             name="qwen2.5-coder-1.5b",
             title="Qwen2.5-Coder-1.5B-Instruct",
             licence="Apache-2.0",
-            parameters=1_390_163_456,
+            parameters=1_384_068_608,
             download_bytes=1_117_320_768,
             memory_bytes=1_000_000_000,
             source="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",

@@ -65,7 +65,13 @@ def _is_here(model: KnownModel, say: Callable[[str], None]) -> bool:
         return True
     if not model.available or model.gguf is None:
         return model.available
-    damaged = damaged_files(model.name)
+    from engine.models.weights import read_config  # brings torch
+
+    try:
+        read_config(model.path)  # an earlier version of this program wrote other ones
+        damaged = damaged_files(model.name)
+    except EngineError:
+        damaged = ("config.json",)
     if damaged:
         say(f"{model.title} is damaged ({', '.join(damaged)}). It is fetched anew.")
         shutil.rmtree(model.path, ignore_errors=True)

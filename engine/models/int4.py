@@ -107,6 +107,7 @@ class Int4Linear(nn.Module):
         )
         return product
 
+    @torch.inference_mode()  # the buffers stay for the next forward, which is in it
     def unpacked(self) -> Tensor:
         """bfloat16 [K, N], in a buffer that the next matrix overwrites.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from infill_lsp import relay
 from infill_lsp.access import TokenError, is_loopback, token_from
@@ -46,11 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.shared is not None:
         return shared.serve_shared(arguments.shared)
     if arguments.tcp is not None:
-        host, port = _listening_address(arguments.tcp, arguments.allow_remote)
-        return transport.serve_tcp(host, port, _token(arguments))
+        host, port = _listening_address(arguments.tcp, "allow_remote" in given)
+        return transport.serve_tcp(host, port, _token(given.get("token_file")))
     if arguments.ws is not None:
-        host, port = _listening_address(arguments.ws, arguments.allow_remote)
-        return transport.serve_ws(host, port, _token(arguments), arguments.allow_origin or ())
+        host, port = _listening_address(arguments.ws, "allow_remote" in given)
+        return transport.serve_ws(
+            host, port, _token(given.get("token_file")), given.get("allow_origin", ())
+        )
     return transport.serve_stdio()
 
 
@@ -70,12 +73,12 @@ def _http(arguments: argparse.Namespace) -> int:
         device=arguments.device or defaults.device,
         threads=arguments.threads,
     )
-    return serving.serve_http(host, port, settings, _token(arguments))
+    return serving.serve_http(host, port, settings, _token(arguments.token_file))
 
 
-def _token(arguments: argparse.Namespace) -> str:
+def _token(file: Path | None) -> str:
     try:
-        return token_from(arguments.token_file)
+        return token_from(file)
     except TokenError as error:
         raise CommandError(str(error)) from error
 

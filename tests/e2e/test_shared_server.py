@@ -167,10 +167,12 @@ def test_a_server_that_is_killed(runtime: Path, tmp_path: Path) -> None:
     for pipe, answer in ((first, "1"), (second, "2")):
         pipe.find(lambda sent: is_status(sent, "Normal", busy=False))
         assert suggest(pipe, 50) == [answer], "with its own settings"
-    asked = [json.loads(line) for line in journal.read_text().splitlines()]
-    assert asked[-2]["suffix"] == "\n# typed meanwhile\n"
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    asked = [each for each in entries if each["event"] == "request"]
+    assert asked[-1]["suffix"] == "\n# typed meanwhile\n"
     assert len(shared_servers(runtime)) == 1
-    assert [leave(pipe) for pipe in (first, second)] == [(0, "")] * 2
+    # The second may say that it found the first one's socket dead.
+    assert [leave(pipe)[0] for pipe in (first, second)] == [0, 0]
 
 
 def test_a_server_that_hangs_is_replaced(

@@ -102,9 +102,9 @@ def test_only_text_and_its_end_can_be_said(loaded: tuple[DenoisingModel, Tokeniz
     assert len(said) == 2 + sum(map(bool, map(tokenizer.token_bytes, range(tokenizer.vocab_size))))
 
 
-def test_forms_only_this_model_has_are_refused_for_the_bundled_one() -> None:
+def test_a_form_only_this_model_has_is_refused_for_the_bundled_one() -> None:
     with pytest.raises(EngineError, match=r"DiffusionGemma only.*auto or none"):
-        load_model(EngineConfig(device="cpu", quantization="int4"))
+        load_model(EngineConfig(device="cpu", quantization="fp8"))
 
 
 @pytest.mark.parametrize("form", ["int8", "fp8", "int4"])

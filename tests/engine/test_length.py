@@ -64,8 +64,8 @@ def test_slots_fit(
     [
         (DELETES, True, [22]),  # a canvas of 32
         (DELETES, False, [54]),  # of 64
-        (CAUSAL, True, [16]),
-        (CAUSAL, False, [32]),
+        (CAUSAL, True, [32]),
+        (CAUSAL, False, [64]),
         (UNIFORM, True, [32]),
         (UNIFORM, False, [64]),
     ],

@@ -160,7 +160,7 @@ def test_a_cancelled_request_is_not_weighed_to_its_end(
         last(engine, request(), interrupted=lambda: bool(begun))
 
 
-FIM = FimTokens(prefix=260, suffix=261, middle=262, repository=263, separator=264)
+FIM = FimTokens(prefix=260, suffix=261, middle=262)
 
 
 @pytest.fixture

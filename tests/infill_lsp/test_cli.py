@@ -268,7 +268,7 @@ def test_models_lists_the_bundled_one(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_models_get_says_where_the_model_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "get", "bundled"]) == 0
-    assert "is here" in capsys.readouterr().out
+    assert "Qwen2.5-Coder-0.5B-Instruct is here" in capsys.readouterr().out
     assert main(["models", "get", "gpt-9"]) == 3
     assert "Known are bundled, qwen2.5-coder-1.5b, diffusiongemma" in capsys.readouterr().err
 

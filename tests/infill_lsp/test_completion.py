@@ -302,7 +302,10 @@ async def test_a_model_that_weighs_makes_more_fills_than_are_shown() -> None:
         assert asked.shown("width)\nprint(area)\n") == "width)"
         assert asked.shown("width +)") is None  # another one may parse
         await fill(engine, snapshot, 9, settings=Settings(), automatic=True)
-        assert (engine.requests[-1].variants, engine.requests[-1].shown) == (1, None)
+        typed = engine.requests[-1]
+        assert (typed.variants, typed.enough) == (1, None)
+        assert typed.shown is not None
+        assert typed.shown("width +)") == "width +)"  # what follows may be typed yet
         await fill(engine, snapshot, 9, settings=Settings(), variants=12)
         assert engine.requests[-1].variants == 12
         await fill(engine, document("area = f(").snapshot(), 9, settings=Settings())

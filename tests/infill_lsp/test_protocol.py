@@ -13,6 +13,7 @@ from fake_engine import FakeEngine
 from lsprotocol import types
 from pygls.feature_manager import is_thread_function
 
+from infill_lsp import structuring
 from infill_lsp.engines import Engines
 from infill_lsp.server import make_server
 from infill_lsp.session import InfillServer
@@ -241,3 +242,23 @@ async def test_a_wrong_token_ends_the_connection_and_a_right_one_is_no_setting()
         assert server.protocol.initialized is (code is None)
         assert ("error" in writer.written[-1][1]) is (code is not None)
         assert "is not a setting" not in json.dumps([sent for _, sent in writer.written])
+
+
+def test_enumerations_are_enumerations() -> None:
+    """They are subclasses of numbers and texts, whose types are checked."""
+    place = {"textDocument": {"uri": "file:///a"}, "position": {"line": 0, "character": 0.0}}
+    params = {**place, "context": {"triggerKind": 2}}
+    message = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "textDocument/inlineCompletion",
+        "params": params,
+    }
+    kind = types.InlineCompletionRequest
+    found = structuring.converter().structure(message, kind).params
+    assert found.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic
+    assert found.position.character == 0
+    for wrong in ("2", True, 9, [2], None):
+        params["context"] = {"triggerKind": wrong}
+        with pytest.raises(Exception):  # noqa: B017, PT011 - of many kinds
+            structuring.converter().structure(message, kind)

@@ -159,7 +159,7 @@ def server_of(runtime: Path) -> psutil.Process:
 
 def helper_of(runtime: Path) -> psutil.Process | None:
     children = server_of(runtime).children()
-    return next((each for each in children if "infill_lsp.project.worker" in each.cmdline()), None)
+    return next((each for each in children if "project.worker" in " ".join(each.cmdline())), None)
 
 
 def slowness() -> float:

@@ -232,7 +232,7 @@ def test_a_prompt_that_begins_with_the_far_suffix_is_the_requests(
 def test_a_prompt_with_a_path_and_a_snippet_is_the_requests(
     tokenizer: Tokenizer, spec: ModelSpec
 ) -> None:
-    named = replace(spec, path_id=6, separator_id=11)
+    named = replace(spec, path_id=spec.eos_ids[-1], separator_id=spec.eos_ids[-2])
     prefix, middle, suffix = "def f(a):\n    ", "return a + 1", "\n\n\nprint(f(2))\n"
     snippet = "def g(b):\n    return f(b)\n"
     window = window_of(prefix + middle + suffix, tokenizer, named)
@@ -250,26 +250,27 @@ def test_a_prompt_with_a_path_and_a_snippet_is_the_requests(
     )
     served, _ = laid_out(request, tokenizer, named)
     assert made[1].prompt == served
-    assert served[0] == 6
+    assert served[0] == named.path_id
     assert tokenizer.decode(served).startswith("deep/f.py" + snippet)
 
 
 def test_shares_of_a_prompts_pieces_are_those_of_the_recipe(
     tokenizer: Tokenizer, spec: ModelSpec
 ) -> None:
-    pieced = replace(spec, path_id=6, separator_id=11, suffix_in_prompt=True)
+    path, separator = spec.eos_ids[-2:]
+    pieced = replace(spec, path_id=path, separator_id=separator, suffix_in_prompt=True)
     recipe = Recipe(paths=0.5, snippets=0.5)
     document, other = (Document(f"shop/{name}.py", "python", TEXT) for name in "ab")
     paths = separators = 0
     for seed in range(60):
         row = build_row(document, Random(seed), tokenizer, pieced, recipe, [other])
         assert row is not None
-        paths += row.ids[0] == 6
-        separators += int((row.ids == 11).sum())
+        paths += row.ids[0] == path
+        separators += int((row.ids == separator).sum())
     assert 18 < paths < 42
     assert 30 < separators < 120
     unnamed = path_ids("", "python", tokenizer, pieced)
-    assert (unnamed[0], tokenizer.decode(unnamed)) == (6, "python")
+    assert (unnamed[0], tokenizer.decode(unnamed)) == (path, "python")
 
 
 def test_windows_are_whole_lines_and_not_always_the_documents_beginning(

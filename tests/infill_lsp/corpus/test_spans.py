@@ -146,9 +146,10 @@ def test_of_many_spans_some_are_taken_all_over_the_text() -> None:
         assert found[kind][-1][0] > 9000
 
 
-def test_every_language_has_a_query_that_fits_its_grammar() -> None:
-    assert set(QUERIES) == set(GRAMMARS)
-    for language in GRAMMARS:
+def test_every_query_fits_its_grammar() -> None:
+    assert len(QUERIES) >= 20
+    for language in QUERIES:
+        assert language in GRAMMARS
         find_spans("", language)
 
 
