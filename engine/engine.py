@@ -16,7 +16,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -25,13 +24,12 @@ from engine.canvas import Canvas, build, side_by_side, turns
 from engine.config import CANVAS_LIMIT, CANVAS_SIZES, EngineConfig
 from engine.denoise import Guess, Heal, Predict, denoise
 from engine.ending import Endings
-from engine.fim_prompt import FimPieces
 from engine.guessing import guesses
 from engine.length import best_length, candidate_lengths, length_score, slots
 from engine.models.base import Asked, DenoisingModel, PredictingModel
 from engine.models.kernels import Prediction
-from engine.prompt import RIGHT_ANCHOR, Prompt, PromptPieces, right_anchor
-from engine.prompt_cache import PromptCache
+from engine.prompt import RIGHT_ANCHOR, right_anchor
+from engine.prompting import SHORTEST_PROMPT, Prompting
 from engine.readout import Readout, Variant
 from engine.request import (
     Cancelled,
@@ -53,16 +51,6 @@ LONGEST_FILL = 256
 """Most tokens of a gap where the request names no limit: of a single line, and of any other."""
 BEGINNINGS = 3
 """First tokens that are tried, where nothing of a fill can be shown."""
-SHORTEST_PROMPT = 128
-"""Tokens encoded whatever the deadline: without context an answer in time is worth nothing."""
-ENCODE_SHARE = 0.5
-"""Of the time that is left, what may go into encoding; the rest is for denoising."""
-ENCODE_STEP = 256
-"""Tokens encoded between two looks at the cancel flag."""
-MOST_ENCODED_IN_CANVAS = 4
-"""Tokens that a prompt may lack and need no forward of their own. More are encoded, for good."""
-GROWTH_STEP = 64
-"""The same while the prompt grows in the background: a new request waits for one of these."""
 
 
 class Engine:
@@ -72,15 +60,12 @@ class Engine:
         self._model = model
         self._tokenizer = tokenizer
         self._spec = model.spec
-        self._cache = PromptCache(model)
         self._static = _static_shapes(model)
         self._budget = min(config.budget, model.spec.context_length)
+        self._prompts = Prompting(model, tokenizer, config, self._budget)
         self._weigher = Weigher(model, tokenizer, self._budget)
         self._endings = Endings(model, tokenizer)
         self._max_steps = config.max_steps or model.spec.max_steps
-        self._background = config.background_prompt
-        self._growth: Prompt | None = None
-        self._encode_rate = math.inf  # tokens a second
         on_cpu = model.device.type == "cpu"
         follow = on_cpu and config.threads is None
         self._spare_cores = SpareCores(torch.get_num_threads()) if follow else None
@@ -137,15 +122,12 @@ class Engine:
     @property
     def wants_growth(self) -> bool:
         """Whether the last request's whole prompt is not encoded yet, or not exactly."""
-        return self._growth is not None
+        return self._prompts.wants_growth
 
     @torch.inference_mode()
     def grow(self, interrupted: Callable[[], bool]) -> None:
         """Encode more of the last request's whole prompt, until done or interrupted."""
-        assert self._growth is not None  # the worker asks first
-        ids, settled = self._growth.ids, self._growth.settled
-        if self._cache.settle(ids, settled, step=GROWTH_STEP, interrupted=interrupted):
-            self._growth = None
+        self._prompts.grow(interrupted)
 
     @contextmanager
     def _out_of_memory_said(self) -> Iterator[None]:
@@ -160,8 +142,7 @@ class Engine:
 
     def forget(self) -> None:
         """Drop all caches, after a failure that may have left them half written."""
-        self._cache.clear()
-        self._growth = None
+        self._prompts.forget()
         self._static = _static_shapes(self._model)
 
     @torch.inference_mode()
@@ -180,7 +161,7 @@ class Engine:
             ids = torch.randint(self._spec.vocab_size, (count,), device=self._model.device)
             begin = time.perf_counter()
             self._model.encode(ids, kv)
-            self._measure_encoding(count, time.perf_counter() - begin)
+            self._prompts.measure(count, time.perf_counter() - begin)
         rows = torch.tensor([[1]], device=self._model.device)
         self._model.denoise(ids[None, : CANVAS_SIZES[0]], kv, rows)
         if self._static is not None and self._model.device.type == "cuda":
@@ -197,30 +178,14 @@ class Engine:
         until = math.inf if request.deadline is None else submitted + request.deadline
         longest = request.max_tokens or (LONGEST_LINE if request.single_line else LONGEST_FILL)
 
-        # 1. prompt
-        room = self._budget - max(CANVAS_LIMIT, min(longest, self._budget // 2))
-        kind = PromptPieces if self._spec.fim is None else FimPieces
-        pieces = kind(request, self._tokenizer, self._spec, room)
-        whole = pieces.cut(room)
-        prompt = self._affordable(pieces, whole, room, until)
-        grown = prompt is whole
-        prompt = self._end_in_canvas(prompt)
-        prompted = time.perf_counter()
-
-        # 2. cache
-        entry, reused = self._cache.extend(
-            prompt.ids, prompt.settled, step=ENCODE_STEP, interrupted=interrupted
-        )
-        if interrupted():
-            raise Cancelled("the request was cancelled")
-        encoded = time.perf_counter()
-        self._measure_encoding(len(prompt.ids) - reused, encoded - prompted)
-        grown = grown and entry.exact == len(entry.ids)
-        self._growth = whole if self._background and not grown else None
+        # 1. prompt and 2. cache
+        prompted = self._prompts.prompted(request, longest, until, interrupted)
+        prompt = prompted.prompt
+        prompting, encoding = prompted.seconds
         return Run(
             request,
             prompt,
-            entry.kv,
+            prompted.kv,
             Readout(request, self._tokenizer, self._spec, prompt.heal),
             torch.Generator(self._model.device).manual_seed(request.seed),
             [Variant() for _ in range(request.variants)],
@@ -228,37 +193,14 @@ class Engine:
             submitted,
             until,
             interrupted,
-            reused,
+            prompted.reused,
             {
                 "queue": (began - submitted) * 1e3,
-                "prompt": (prompted - began) * 1e3,
-                "encode": (encoded - prompted) * 1e3,
+                "prompt": prompting * 1e3,
+                "encode": encoding * 1e3,
                 "forward": 0.0,
             },
         )
-
-    def _affordable(
-        self, pieces: PromptPieces | FimPieces, whole: Prompt, room: int, until: float
-    ) -> Prompt:  # fmt: skip
-        """The largest prompt whose missing part can be encoded in time."""
-        seconds = (until - time.perf_counter()) * ENCODE_SHARE
-        tokens = max(SHORTEST_PROMPT, self._encode_rate * max(0.0, seconds))
-        prompt = whole
-        while room > SHORTEST_PROMPT and self._cache.missing(prompt.ids, prompt.settled) > tokens:
-            room = max(SHORTEST_PROMPT, room // 2)
-            prompt = pieces.cut(room)
-        return prompt
-
-    def _end_in_canvas(self, prompt: Prompt) -> Prompt:
-        """The same with the few tokens that would have to be encoded as anchors of the canvas, which costs
-        no forward of its own. Only a model that reads its canvas as it reads its prompt gives the same."""
-        missing = self._cache.missing(prompt.ids, prompt.settled)
-        kept = len(prompt.ids) - missing
-        if not (
-            self._spec.reads_on and 0 < missing <= MOST_ENCODED_IN_CANVAS <= kept >= prompt.settled
-        ):
-            return prompt
-        return replace(prompt, ids=prompt.ids[:kept], left=prompt.ids[kept:] + prompt.left)
 
     def _first_canvas(self, run: Run) -> Canvas:
         between = [self._tokenizer.encode(text) for text in run.request.between]
@@ -448,12 +390,6 @@ class Engine:
     def _use_spare_cores(self) -> None:
         if self._spare_cores is not None:
             torch.set_num_threads(self._spare_cores.count())
-
-    def _measure_encoding(self, tokens: int, seconds: float) -> None:
-        if self._model.device.type == "cpu" and tokens >= SHORTEST_PROMPT and seconds > 0:
-            rate = tokens / seconds
-            known = math.isfinite(self._encode_rate)
-            self._encode_rate = (self._encode_rate + rate) / 2 if known else rate
 
 
 def _static_shapes(model: DenoisingModel) -> StaticShapes | None:

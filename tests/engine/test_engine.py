@@ -280,7 +280,7 @@ def test_prompt_and_canvases_stay_within_the_budget(
 
 
 def test_a_cold_long_prompt_is_cut_to_the_deadline_and_grows_afterwards(causal: Engine) -> None:
-    causal._encode_rate = 1000.0
+    causal._prompts.rate = 1000.0
     prefix = "".join(f"line_{i} = {i}\n" for i in range(120))
     request = InfillRequest(prefix, max_tokens=2, deadline=0.5)  # half of it: 250 tokens
     hurried = last(causal.infill(request))
@@ -328,7 +328,7 @@ def test_what_a_fill_begins_with_is_read_with_the_prompt_and_said_again(engine: 
 def test_warm_up_measures_the_rate_of_encoding(causal: Engine) -> None:
     begin = time.perf_counter()
     causal.warm_up()
-    assert 0 < causal._encode_rate < 1e9
+    assert 0 < causal._prompts.rate < 1e9
     assert time.perf_counter() - begin < 10
 
 
