@@ -41,6 +41,7 @@ class Endings:
         follows = request.suffix.removeprefix("\n")
         if (
             self._model.spec.ends_itself
+            or not self._model.spec.reads_on  # what is written would be read otherwise than it was
             or request.shown is None
             or request.between
             or request.one_line(0)
